@@ -1,0 +1,55 @@
+# The build's vocabulary: sluice_library(), sluice_test().
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+add_library(sluice_options INTERFACE)
+target_compile_options(sluice_options INTERFACE -Wall -Wextra -Werror)
+target_include_directories(sluice_options INTERFACE ${CMAKE_SOURCE_DIR}/server ${CMAKE_SOURCE_DIR})
+find_program(LLD ld.lld)
+if(LLD)
+  target_link_options(sluice_options INTERFACE -fuse-ld=lld)
+endif()
+if(SLUICE_SANITIZE)
+  add_compile_options(-fsanitize=${SLUICE_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${SLUICE_SANITIZE})
+endif()
+
+# sluice_library(NAME SOURCES a.cc b.cc DEPS lib...): the static library of one folder. Tests (x_test.cc) are left out.
+function(sluice_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPS} PRIVATE sluice_options)
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR}/server)
+endfunction()
+
+# sluice_test(NAME SOURCES a_test.cc DEPS lib... [LABELS l...] [TIMEOUT seconds]): one program of GoogleTests, each test
+# run by ctest on its own. Declared anywhere; built only with SLUICE_TESTS.
+function(sluice_test name)
+  if(SLUICE_TESTS)
+    set_property(GLOBAL APPEND PROPERTY SLUICE_TESTS_DECLARED ${name})
+    set_property(GLOBAL PROPERTY SLUICE_TEST_${name} "DIR;${CMAKE_CURRENT_SOURCE_DIR};${ARGN}")
+  endif()
+endfunction()
+
+# Makes the programs that sluice_test() declared. Last, when every library is known.
+function(sluice_add_tests)
+  get_property(names GLOBAL PROPERTY SLUICE_TESTS_DECLARED)
+  foreach(name ${names})
+    get_property(args GLOBAL PROPERTY SLUICE_TEST_${name})
+    cmake_parse_arguments(ARG "" "DIR;TIMEOUT" "SOURCES;DEPS;LABELS" ${args})
+    list(TRANSFORM ARG_SOURCES PREPEND ${ARG_DIR}/)
+    add_executable(${name} ${ARG_SOURCES})
+    target_link_libraries(${name} PRIVATE ${ARG_DEPS} sluice_options GTest::gmock GTest::gtest_main)
+    if(NOT ARG_TIMEOUT)
+      set(ARG_TIMEOUT 60)
+    endif()
+    if(NOT ARG_LABELS)
+      set(ARG_LABELS unit)
+    endif()
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+      PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+  endforeach()
+endfunction()

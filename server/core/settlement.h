@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+
+namespace sluice::core {
+
+enum class Verdict : uint8_t { kAck, kNak, kTerm, kInProgress };
+
+// What is to become of a message.
+struct Settlement {
+  Verdict verdict = Verdict::kAck;
+  absl::Duration nak_delay = absl::ZeroDuration();  // kNak: not before this long from now
+  absl::string_view term_reason;                    // kTerm: for people
+};
+
+// One verdict of an app for many deliveries. Views of the request it came in.
+struct SettleRun {
+  absl::Span<const uint64_t> ids;
+  Settlement settlement;
+};
+
+// What an app is told of a verdict. The values are those of sluice.v1.SettleResult.Outcome.
+enum class SettleOutcome : uint8_t { kConfirmed = 1, kLate = 2, kNotHeld = 3, kFailed = 4 };
+
+}  // namespace sluice::core
