@@ -8,8 +8,8 @@
 
 namespace sluice::base {
 
-// Waiting times that double from `first` to `most`, each shortened by up to a quarter at random so that a fleet does not
-// knock in step. Seeded, so that the simulation replays.
+// Waiting times that double from `first` to `most`, each shortened by up to a quarter at random so that a fleet does
+// not knock in step. Seeded, so that the simulation replays.
 class Backoff {
  public:
   Backoff(absl::Duration first, absl::Duration most, uint64_t seed)

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <cstddef>
-
 namespace sluice::base {
 
 // A place in one IntrusiveList; a member of the element. Not copied, not moved while linked.
@@ -21,7 +19,6 @@ class IntrusiveList {
   IntrusiveList& operator=(const IntrusiveList&) = delete;
 
   bool empty() const { return head_.next == &head_; }
-  size_t size() const { return size_; }
   T* front() const { return empty() ? nullptr : static_cast<T*>(head_.next->element); }
   // The element behind `element`; nullptr at the end.
   T* next(const T* element) const {
@@ -33,14 +30,13 @@ class IntrusiveList {
   void PushFront(T* element) { InsertBefore(head_.next, element); }
   void InsertBefore(T* successor, T* element) { InsertBefore(&(successor->*Link), element); }
 
-  // Does nothing if it is in no list. It must be in this list or in none.
-  void Remove(T* element) {
+  // From whichever list it is in; does nothing if it is in none.
+  static void Remove(T* element) {
     ListLink& link = element->*Link;
     if (!link.linked()) return;
     link.prev->next = link.next;
     link.next->prev = link.prev;
     link = ListLink();
-    --size_;
   }
 
   T* PopFront() {
@@ -57,11 +53,9 @@ class IntrusiveList {
     link.next = successor;
     successor->prev->next = &link;
     successor->prev = &link;
-    ++size_;
   }
 
   ListLink head_;
-  size_t size_ = 0;
 };
 
 }  // namespace sluice::base

@@ -10,7 +10,8 @@ namespace sluice::base {
 
 enum class Severity { kDebug, kInfo, kWarning, kError };
 
-// One named value of a log line. Names are snake_case and the same everywhere: stream, consumer, stream_seq, client_id, err.
+// One named value of a log line. Names are snake_case and the same everywhere: stream, consumer, stream_seq, client_id,
+// err.
 struct LogField {
   LogField(absl::string_view name, absl::string_view value) : name(name), value(value) {}
   LogField(absl::string_view name, const char* value) : name(name), value(value) {}

@@ -11,8 +11,8 @@
 namespace sluice::base {
 
 // Callbacks at points in time, in the order of their times (equal times: of their making). Whoever owns it calls
-// RunDue(); EventLoop does so in production, the simulation does so by hand. For the few timers that each consumer has; leases,
-// of which there are as many as messages, have their own queue (core/lease_keeper.h).
+// RunDue(); EventLoop does so in production, the simulation does so by hand. For the few timers that each consumer has;
+// leases, of which there are as many as messages, have their own queue (core/lease_keeper.h).
 //
 // Loop only. `now()` is the time of the last Refresh(), so that one pass over many messages reads the clock once.
 class Timers {

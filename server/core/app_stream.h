@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "core/delivery.h"
@@ -31,7 +32,7 @@ struct OpenRequest {
   uint32_t max_batch = kMaxBatch;
   std::vector<uint64_t> resume;  // ids of an earlier stream of this client
 
-  static constexpr uint32_t kMaxBatch = 256;          // messages in a frame
+  static constexpr uint32_t kMaxBatch = 256;           // messages in a frame
   static constexpr size_t kMaxFrameBytes = 256 << 10;  // a frame ends here, unless it is one larger message
 };
 
@@ -54,7 +55,14 @@ struct SettleResultsNotice {
   std::vector<Result> results;
 };
 // The values are those of sluice.v1.State.Kind.
-enum class ConsumerState : uint8_t { kServing = 1, kNatsDown = 2, kConsumerMissing = 3, kConsumerInvalid = 4, kPaused = 5 };
+enum class ConsumerState : uint8_t {
+  kServing = 1,
+  kNatsDown = 2,
+  kConsumerMissing = 3,
+  kConsumerInvalid = 4,
+  kPaused = 5
+};
+absl::string_view ConsumerStateName(ConsumerState state);  // "SERVING", ...
 struct StateNotice {
   ConsumerState state;
   std::string detail;
@@ -71,10 +79,11 @@ struct DrainingNotice {
 struct DrainedNotice {
   DrainReport report;
 };
-using Notice = std::variant<OpenedNotice, SettleResultsNotice, StateNotice, LeasesEndedNotice, DrainingNotice, DrainedNotice>;
+using Notice =
+    std::variant<OpenedNotice, SettleResultsNotice, StateNotice, LeasesEndedNotice, DrainingNotice, DrainedNotice>;
 
-// Port: the write side of one app stream. rpc/ implements it over gRPC, test/support with a recorder. Loop only; nothing
-// blocks and nothing calls back from within a call.
+// Port: the write side of one app stream. rpc/ implements it over gRPC, test/support with a recorder. Loop only;
+// nothing blocks and nothing calls back from within a call.
 class AppStream {
  public:
   virtual ~AppStream() = default;

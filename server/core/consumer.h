@@ -1,25 +1,40 @@
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
-#include "absl/functional/any_invocable.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "base/timers.h"
 #include "core/app_stream.h"
 #include "core/consumer_options.h"
 #include "core/counters.h"
-#include "core/drain_report.h"
+#include "core/dispatcher.h"
+#include "core/drain.h"
+#include "core/in_flight.h"
+#include "core/intake.h"
+#include "core/lease_keeper.h"
 #include "core/message_source.h"
+#include "core/outbox.h"
 #include "core/session.h"
 
 namespace sluice::core {
 
-// One durable: what comes from JetStream (Intake), who gets it (Session), what became of it (Outbox), and its drain.
-// Shares nothing with other consumers. Loop only.
-class Consumer {
+// One durable: what comes from JetStream (Intake), who gets it (Dispatcher, Session), how long it may stay
+// (LeaseKeeper), what became of it (Outbox), and its drain. Shares nothing with other consumers. Loop only.
+class Consumer final : private Intake::Owner, private LeaseKeeper::Owner {
  public:
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    virtual void OnStreamEnded() = 0;
+    virtual void OnDrained() = 0;
+  };
   // Of this moment.
   struct Gauges {
     uint64_t streams = 0;      // open app streams
@@ -28,12 +43,107 @@ class Consumer {
     uint64_t num_pending = 0;  // as of the last delivery
   };
 
-  const ConsumerOptions& options() const;
-  ConsumerState state() const;
-  const std::string& state_detail() const;
-  DrainPhase phase() const;
-  const Counters& counters() const;
+  Consumer(base::Timers* timers, const ConsumerOptions& options, std::unique_ptr<MessageSource> source, Owner* owner);
+  ~Consumer() override;
+
+  // --- for Daemon and for status ---
+
+  // See Daemon::Open().
+  absl::StatusOr<Session*> Open(const OpenRequest& request, AppStream* stream);
+  // Goes through all phases by itself; Owner::OnDrained() ends it. Once.
+  void BeginDrain(absl::Time deadline);
+  // No app will come back any more: what is kept for a resume is given back now.
+  void EndResumeWindows();
+
+  const ConsumerOptions& options() const { return options_; }
+  ConsumerState state() const { return state_; }
+  const std::string& state_detail() const { return state_detail_; }
+  DrainPhase phase() const { return drain_.phase(); }
+  bool draining() const { return drain_.active(); }
+  const DrainReport& drain_report() const { return drain_.report(); }
+  Counters counters() const;
   Gauges gauges() const;
+
+  // --- for Session ---
+
+  Delivery* Find(uint64_t id) { return in_flight_.Find(id); }
+  // Applies a verdict on a delivery that its session holds. False: it came too late.
+  bool Settle(Delivery* delivery, const Settlement& settlement);
+  // Queued deliveries go back to the siblings.
+  void TakeBack(absl::Span<Delivery* const> queued);
+  // Deliveries that no app will settle go back to JetStream, in the given order.
+  void GiveBack(absl::Span<Delivery* const> deliveries);
+  // Hands out what can be, and asks for more: the end of every event that may have changed either.
+  void Pump();
+  void SetEligible(Session* session, bool eligible) { dispatcher_.SetEligible(session, eligible); }
+  void OnGiven(uint64_t count);
+  void CountNotHeld(uint64_t count) { counters_.not_held += count; }
+  void OnStreamHalfClosed(Session* session);
+  void OnStreamBroken(Session* session);
+  void OnResumeWindowOver(Session* session);
+  // The app's drain of this session is over but for the server's answer.
+  void ConfirmSession(uint64_t number);
+
+ private:
+  // Intake::Owner
+  Demand GetDemand() override;
+  uint64_t InFlightCount() override { return in_flight_.size(); }
+  void OnArrivals(absl::Span<Message> batch) override;
+  void OnPullEnded() override { FlushReleases(); }
+  void OnConfirmed(uint64_t tag, const absl::Status& status) override { outbox_.OnConfirmed(tag, status); }
+  void OnConnection(bool connected) override;
+  void OnStateChanged(ConsumerState state, const std::string& detail) override;
+  // LeaseKeeper::Owner
+  bool ExtendLease(const Delivery& delivery) override;
+  void OnLeasesEnded(absl::Span<Delivery* const> deliveries) override;
+
+  void HandOver(Session* predecessor, Session* session, const std::vector<uint64_t>& resume);
+  void TellOpened(Session* session, const OpenRequest& request);
+  void EndSession(Session* session);
+  void Unlink(Delivery* delivery);
+  void Remove(Delivery* delivery);
+  void Release(Delivery* delivery);
+  void FlushReleases();
+  bool NakWouldBounce();
+  bool IsLastAttempt(const Delivery& delivery) const;
+  void Tally(Session* session, uint64_t DrainReport::*count);
+  void ArmReadyTimer();
+
+  // The drain, in its order (consumer_drain.cc).
+  void OnFenced();
+  void HandOutLastAttempt(Delivery* delivery);
+  void NameUnsettled(const Delivery& delivery);
+  void OnDrainDeadline();
+  void CheckSettled();
+  void OnDrainConfirmed(uint64_t unconfirmed);
+
+  base::Timers* const timers_;
+  const ConsumerOptions options_;
+  const std::unique_ptr<MessageSource> source_;
+  Owner* const owner_;
+
+  ConsumerState state_ = ConsumerState::kNatsDown;
+  std::string state_detail_ = "connecting to NATS";
+  Counters counters_;
+  uint64_t held_ = 0;  // deliveries HELD
+  uint64_t num_pending_ = 0;
+
+  InFlight in_flight_;
+  LeaseKeeper leases_;
+  Outbox outbox_;
+  Dispatcher dispatcher_;
+  DeliveryList releasing_;
+  base::Timer ready_timer_;
+
+  uint64_t last_session_ = 0;
+  std::map<uint64_t, std::unique_ptr<Session>> sessions_;  // by number, so that replays go through them in one order
+  absl::flat_hash_map<std::string, Session*> by_client_id_;
+
+  Drain drain_;
+  absl::Time drain_deadline_;
+  base::Timer drain_timer_;
+
+  Intake intake_;  // last: it calls into the others
 };
 
 }  // namespace sluice::core

@@ -9,18 +9,19 @@ namespace sluice::core {
 
 // How one consumer is run. The defaults are those of the configuration file.
 struct ConsumerOptions {
-  std::string name;     // as apps call it
-  std::string stream;   // JetStream's names, for people
+  std::string name;    // as apps call it
+  std::string stream;  // JetStream's names, for people
   std::string durable;
 
-  uint32_t pull_batch = 256;                          // most messages in a pull; 256 is as fast as more (docs/performance.md)
-  absl::Duration pull_expires = absl::Seconds(1);     // bounds the fence of an idle drain
+  uint32_t pull_batch = 256;  // most messages in a pull; 256 is as fast as more (docs/performance.md)
+  absl::Duration pull_expires = absl::Seconds(1);        // bounds the fence of an idle drain
   absl::Duration pull_heartbeat = absl::ZeroDuration();  // 0: half of pull_expires
 
-  absl::Duration lease_max = absl::Minutes(10);     // without a word from the app
-  absl::Duration resume_window = absl::Seconds(5);  // what a broken stream held is kept this long
-  absl::Duration drain_timeout = absl::Seconds(45);  // of a drain that an app asks for without naming one
-  uint32_t max_streams = 4096;                       // app streams at once
+  absl::Duration lease_max = absl::Minutes(10);       // without a word from the app
+  absl::Duration resume_window = absl::Seconds(5);    // what a broken stream held is kept this long
+  absl::Duration drain_timeout = absl::Seconds(45);   // of a drain that an app asks for without naming one
+  absl::Duration confirm_timeout = absl::Seconds(1);  // for the server's last word in a drain
+  uint32_t max_streams = 4096;                        // app streams at once
 
   uint64_t seed = 1;  // of the jitter in its retries
 };

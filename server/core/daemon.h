@@ -22,7 +22,7 @@ namespace sluice::core {
 // All consumers of the process, and the drain of the whole: what main, the signals and AdminService talk to. Loop only.
 //
 //   SERVING --Drain(), Terminate()--> DRAINING --all consumers CLOSED--> DRAINED --Terminate()--> exit
-class Daemon {
+class Daemon final : private Consumer::Owner {
  public:
   enum class Phase { kServing, kDraining, kDrained };
 
@@ -37,18 +37,18 @@ class Daemon {
   // Before the first stream; the order is that of the configuration.
   void AddConsumer(const ConsumerOptions& options, std::unique_ptr<MessageSource> source);
 
-  // Opens a session for an app stream, which has been told `Opened` when this returns. Errors are for the app: NOT_FOUND
-  // names the known consumers, RESOURCE_EXHAUSTED, UNAVAILABLE while draining (but not to an app that comes back for what it
-  // holds).
+  // Opens a session for an app stream, which has been told `Opened` when this returns. Errors are for the app:
+  // NOT_FOUND names the known consumers, RESOURCE_EXHAUSTED, UNAVAILABLE while draining (but not to an app that comes
+  // back for what it holds).
   absl::StatusOr<Session*> Open(const OpenRequest& request, AppStream* stream);
 
   // Starts the drain; false if it runs or is over already, which changes nothing.
   bool Drain(absl::Duration timeout);
   // SIGTERM: starts the drain if it does not run; ends all waiting for apps as soon as no app stream is left. When the
   // drain is over, `exit` is called, at once if it is over already. A second call changes nothing.
-  void Terminate(absl::Duration timeout, absl::AnyInvocable<void(const Report&)> exit);
+  void Terminate(absl::Duration timeout, DrainedCallback exit);
   // Called when the drain is over; at once if it is.
-  void OnDrained(DrainedCallback callback);
+  void WhenDrained(DrainedCallback callback);
 
   Phase phase() const { return phase_; }
   absl::Time drain_deadline() const { return deadline_; }  // while draining
@@ -57,8 +57,9 @@ class Daemon {
   absl::Status UnknownConsumer(absl::string_view name) const;
 
  private:
-  void OnConsumerDrained();
-  void OnSessionEnded();
+  // Consumer::Owner
+  void OnStreamEnded() override;
+  void OnDrained() override;
 
   base::Timers* const timers_;
   std::vector<std::unique_ptr<Consumer>> consumers_;
@@ -66,7 +67,7 @@ class Daemon {
   bool terminating_ = false;
   absl::Time deadline_;
   Report report_;
-  std::vector<DrainedCallback> on_drained_;
+  std::vector<DrainedCallback> when_drained_;
 };
 
 }  // namespace sluice::core

@@ -13,30 +13,37 @@ class Session;
 // One attempt at one message, from its receipt until it is settled or given up. Owned by InFlight; its address is
 // stable. Loop only.
 //
-//   READY ----> QUEUED ----> HELD ----> EXPIRED
-//     ^------------'----------'
+//   READY <--> QUEUED --> HELD --> EXPIRED
+//     |                    |
+//     '--> RELEASING <-----'
 //
-// READY    no session has it: Consumer's queue
-// QUEUED   a session has it, its app has not been given it: the next frame
-// HELD     it was written to the app
-// EXPIRED  its lease ended while an app had it; only a late verdict can come
+// READY      no session has it: Dispatcher's queue
+// QUEUED     a session has it, its app has not been given it: the session's next frame
+// HELD       it was written to the app
+// EXPIRED    its lease ended while an app had it; only a late verdict can come
+// RELEASING  to be NAKed as soon as that does not bounce it straight back into a pull of this consumer
 struct Delivery {
-  enum class State : uint8_t { kReady, kQueued, kHeld, kExpired };
+  enum class State : uint8_t { kReady, kQueued, kHeld, kExpired, kReleasing };
 
   Message message;
   size_t bytes = 0;  // of byte credit
   uint64_t id = 0;   // names it to apps; unique within the consumer for the life of the daemon
   State state = State::kReady;
-  Session* session = nullptr;  // null while READY
+  bool live = false;           // InFlight's: the slot is in use
+  bool seen = false;           // an app has been given this attempt
+  Session* session = nullptr;  // null unless QUEUED, HELD or EXPIRED
 
-  absl::Duration ack_wait;    // of this attempt
-  absl::Time received;        // by the loop
-  absl::Time ready_since;     // when it last became READY
-  absl::Time ack_deadline;    // the server counts on hearing by then
-  absl::Time lease_end;       // no extension beyond
+  absl::Duration ack_wait;  // of this attempt
+  absl::Time ready_since;   // when it last became READY
+  absl::Time ack_deadline;  // the server hears of it by then, or delivers it again
+  absl::Time lease_end;     // no extension after this
 
-  base::ListLink place;  // in Consumer's ready queue, or in its session's queue or holdings
-  base::ListLink lease;  // in LeaseKeeper
+  base::ListLink place;  // READY: Dispatcher's queue; QUEUED, HELD, EXPIRED: its session's lists; RELEASING: Consumer's
+  base::ListLink lease;  // LeaseKeeper's
+
+  uint64_t stream_sequence() const { return message.stream_sequence; }
 };
+
+using DeliveryList = base::IntrusiveList<Delivery, &Delivery::place>;
 
 }  // namespace sluice::core

@@ -17,8 +17,8 @@ enum class Manage {
   kOff,     // it is used as it is
 };
 
-// What a durable consumer should be on the server, in JetStream's own terms. An absent field is not sent, not checked, and
-// left to the server's default; in an update it keeps the value that the consumer has.
+// What a durable consumer should be on the server, in JetStream's own terms. An absent field is not sent, not checked,
+// and left to the server's default; in an update it keeps the value that the consumer has.
 struct DurableConfig {
   std::optional<std::string> description;
   std::vector<std::string> filter_subjects;  // empty: all of the stream; several need nats-server 2.10
@@ -28,10 +28,10 @@ struct DurableConfig {
   std::optional<std::string> opt_start_time;  // RFC 3339
   std::optional<std::string> replay_policy;   // instant | original
   std::optional<absl::Duration> ack_wait;
-  std::optional<int64_t> max_deliver;      // -1: no limit
-  std::optional<int64_t> max_ack_pending;  // -1: no limit
-  std::optional<int64_t> max_waiting;      // pulls the server keeps; at least the size of the fleet
-  std::vector<absl::Duration> backoff;     // by attempt; overrides ack_wait
+  std::optional<int64_t> max_deliver;                // -1: no limit
+  std::optional<int64_t> max_ack_pending;            // -1: no limit
+  std::optional<int64_t> max_waiting;                // pulls the server keeps; at least the size of the fleet
+  std::vector<absl::Duration> backoff;               // by attempt; overrides ack_wait
   std::optional<absl::Duration> inactive_threshold;  // the server deletes it after this long without a pull
   std::optional<int64_t> num_replicas;
   std::optional<bool> mem_storage;

@@ -44,17 +44,17 @@ struct PullRequest {
 // A status message of the server on a pull.
 struct PullStatus {
   enum class Kind {
-    kHeartbeat,          // 100: the pull is alive
-    kExpired,            // 408, 404, 409 Batch Completed: ended, the rest of the batch did not come
-    kMessageTooLarge,    // 409 Message Size Exceeds MaxBytes: ended, the next message needs more bytes
-    kLimitExceeded,      // 409 Exceeded Max…: refused; later, or smaller
-    kLeadershipChange,   // 409: ended, ask the new leader
-    kServerShutdown,     // 409: ended, the connection will go
-    kConsumerDeleted,    // 409
-    kPushBased,          // 409 Consumer is push based
-    kNoResponders,       // 503: the consumer does not exist, or JetStream is not there
-    kBadRequest,         // 400
-    kUnknown,            // anything else: ended
+    kHeartbeat,         // 100: the pull is alive
+    kExpired,           // 408, 404, 409 Batch Completed: ended, the rest of the batch did not come
+    kMessageTooLarge,   // 409 Message Size Exceeds MaxBytes: ended, the next message needs more bytes
+    kLimitExceeded,     // 409 Exceeded Max…: refused; later, or smaller
+    kLeadershipChange,  // 409: ended, ask the new leader
+    kServerShutdown,    // 409: ended, the connection will go
+    kConsumerDeleted,   // 409
+    kPushBased,         // 409 Consumer is push based
+    kNoResponders,      // 503: the consumer does not exist, or JetStream is not there
+    kBadRequest,        // 400
+    kUnknown,           // anything else: ended
   };
   Kind kind = Kind::kUnknown;
   uint64_t pull_id = 0;
@@ -92,8 +92,8 @@ class MessageSource {
   // Once, before anything else. OnConnection follows if it is connected by then, else when it is.
   virtual void Start(Listener* listener) = 0;
 
-  // Subscribes if it is not yet, creates or checks the consumer as configured (manage: ensure, verify, off), and asks for its
-  // info. One at a time, only while connected; ends by itself after 5 s.
+  // Subscribes if it is not yet, creates or checks the consumer as configured (manage: ensure, verify, off), and asks
+  // for its info. One at a time, only while connected; ends by itself after 5 s.
   virtual void Attach() = 0;
   // Only while attached and connected.
   virtual void Pull(const PullRequest& request) = 0;

@@ -11,17 +11,18 @@
 #include "base/timers.h"
 #include "core/app_stream.h"
 #include "core/delivery.h"
+#include "core/drain_report.h"
 #include "core/settlement.h"
 
 namespace sluice::core {
 
 class Consumer;
 
-// One app: its credit, what waits for its next frame, what it holds. Outlives its stream while a client id may come back
-// for what was held. Owned by its Consumer. Loop only.
+// One app: its credit, what waits for its next frame, what it holds. Outlives its stream while a client id may come
+// back for what was held. Owned by its Consumer. Loop only.
 //
-//   OPEN --OnDrain, daemon's drain--> DRAINING --> ended
-//     '--OnBroken with a client id--> DETACHED --resumed, or the window is over--> ended
+//   OPEN --OnDrain--> DRAINING ---> ended
+//     '----'--OnBroken with a client id--> DETACHED --the window is over, or a new stream takes over--> ended
 class Session {
  public:
   // --- for rpc, on behalf of its stream; none after OnBroken(), OnHalfClosed() or the stream's Finish() ---
@@ -40,7 +41,73 @@ class Session {
 
   const std::string& client_id() const { return client_id_; }
 
-  // --- for Consumer ---
+  // --- for Consumer and Dispatcher ---
+
+  Session(Consumer* consumer, base::Timers* timers, uint64_t number, const OpenRequest& request, AppStream* stream);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  uint64_t number() const { return number_; }
+  bool attached() const { return stream_ != nullptr; }
+  bool draining() const { return draining_; }
+  Credit credit() const { return credit_; }
+  uint32_t max_batch() const { return max_batch_; }
+
+  // Credit. Only as much is queued as the next frame can take: the rest is better off with a sibling that reads faster.
+  bool idle() const { return outstanding_messages_ == 0; }
+  uint64_t free_messages() const;
+  uint64_t free_bytes() const;
+  bool HasRoomFor(size_t bytes) const { return free_messages() > 0 && (idle() || bytes <= free_bytes()); }
+  bool queue_empty() const { return queue_.empty(); }
+  uint64_t held_count() const { return outstanding_messages_ - queued_; }
+
+  // Takes a delivery that is in no list.
+  void Enqueue(Delivery* delivery);
+  // Takes over what an earlier session of this client held.
+  void Adopt(Delivery* delivery);
+  // Writes a frame if the stream is writable.
+  void Flush();
+  // Lets go of a delivery, whatever its state here.
+  void Drop(Delivery* delivery);
+  // What was written to the app, or still waits for that, ascending by stream sequence.
+  std::vector<Delivery*> Queued() const;
+  std::vector<Delivery*> Held() const;  // HELD and EXPIRED
+
+  void Tell(Notice notice);  // nothing if detached
+  void FinishStream(absl::Status status);
+  void Detach(absl::Duration window);
+
+  DrainReport& drain_report() { return drain_report_; }
+  // The app's drain goes on when it holds nothing any more.
+  void CheckDrained();
+
+  base::ListLink turn;  // Dispatcher's
+
+ private:
+  void UpdateEligible();
+  void ConfirmDrain();
+
+  Consumer* const consumer_;
+  base::Timers* const timers_;
+  const uint64_t number_;
+  const std::string client_id_;
+  const uint32_t max_batch_;
+
+  AppStream* stream_;  // null: detached
+  Credit credit_;
+  uint64_t outstanding_messages_ = 0;
+  uint64_t outstanding_bytes_ = 0;
+  uint64_t queued_ = 0;
+  DeliveryList queue_;  // QUEUED
+  DeliveryList held_;   // HELD and EXPIRED
+  std::vector<const Delivery*> frame_;
+
+  base::Timer timer_;  // the resume window, or the deadline of the app's drain
+
+  bool draining_ = false;  // the app asked for it
+  bool confirming_ = false;
+  absl::Time phase_entered_;
+  DrainReport drain_report_;
 };
 
 }  // namespace sluice::core

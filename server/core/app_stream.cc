@@ -1,0 +1,21 @@
+#include "core/app_stream.h"
+
+namespace sluice::core {
+
+absl::string_view ConsumerStateName(ConsumerState state) {
+  switch (state) {
+    case ConsumerState::kServing:
+      return "SERVING";
+    case ConsumerState::kNatsDown:
+      return "NATS_DOWN";
+    case ConsumerState::kConsumerMissing:
+      return "CONSUMER_MISSING";
+    case ConsumerState::kConsumerInvalid:
+      return "CONSUMER_INVALID";
+    case ConsumerState::kPaused:
+      return "PAUSED";
+  }
+  return "UNKNOWN";
+}
+
+}  // namespace sluice::core

@@ -1,0 +1,395 @@
+#include "core/consumer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+
+namespace sluice::core {
+
+Consumer::Consumer(base::Timers* timers, const ConsumerOptions& options, std::unique_ptr<MessageSource> source,
+                   Owner* owner)
+    : timers_(timers),
+      options_(options),
+      source_(std::move(source)),
+      owner_(owner),
+      leases_(timers, this, options.lease_max),
+      outbox_(timers, source_.get()),
+      dispatcher_(timers),
+      ready_timer_(timers),
+      drain_(timers, options.name),
+      drain_timer_(timers),
+      intake_(timers, options_, source_.get(), this) {
+  intake_.Start();
+}
+
+Consumer::~Consumer() = default;
+
+Counters Consumer::counters() const {
+  Counters counters = counters_;
+  counters.pulls = intake_.pulls();
+  return counters;
+}
+
+Consumer::Gauges Consumer::gauges() const {
+  Gauges gauges;
+  uint64_t with_sessions = 0;
+  for (const auto& [number, session] : sessions_) {
+    gauges.streams += session->attached();
+    with_sessions += session->held_count();
+  }
+  gauges.in_flight = held_;
+  gauges.buffered = in_flight_.size() - with_sessions;
+  gauges.num_pending = num_pending_;
+  return gauges;
+}
+
+// --- app streams come and go ---
+
+absl::StatusOr<Session*> Consumer::Open(const OpenRequest& request, AppStream* stream) {
+  const bool returns = by_client_id_.contains(request.client_id);
+  if (drain_.active() && (!returns || drain_.phase() == DrainPhase::kClosed)) {
+    return absl::UnavailableError("the daemon is draining; reconnect, its successor takes over");
+  }
+  if (!returns && sessions_.size() >= options_.max_streams) {
+    return absl::ResourceExhaustedError(absl::StrCat("consumer '", options_.name, "' has ", sessions_.size(),
+                                                     " app streams; raise max_streams or close some"));
+  }
+  auto owned = std::make_unique<Session>(this, timers_, ++last_session_, request, stream);
+  Session* session = owned.get();
+  sessions_.emplace(session->number(), std::move(owned));
+  Session* predecessor = nullptr;
+  if (!request.client_id.empty()) predecessor = std::exchange(by_client_id_[request.client_id], session);
+  if (predecessor != nullptr) HandOver(predecessor, session, request.resume);
+  TellOpened(session, request);
+  if (predecessor != nullptr) EndSession(predecessor);
+  Pump();
+  return session;
+}
+
+// To a new stream of the same client. What the app does not name was lost on its way to it.
+void Consumer::HandOver(Session* predecessor, Session* session, const std::vector<uint64_t>& resume) {
+  predecessor->FinishStream(absl::AbortedError("another stream was opened with this client_id"));
+  const absl::flat_hash_set<uint64_t> named(resume.begin(), resume.end());
+  std::vector<Delivery*> lost;
+  for (Delivery* delivery : predecessor->Held()) {
+    if (named.contains(delivery->id)) {
+      predecessor->Drop(delivery);
+      session->Adopt(delivery);
+    } else {
+      lost.push_back(delivery);
+    }
+  }
+  if (drain_.active()) {
+    GiveBack(lost);
+  } else {
+    TakeBack(lost);
+  }
+  TakeBack(predecessor->Queued());
+}
+
+void Consumer::TellOpened(Session* session, const OpenRequest& request) {
+  OpenedNotice opened;
+  opened.ack_wait = intake_.info_known() ? intake_.info().ack_wait : absl::ZeroDuration();
+  opened.max_lease = options_.lease_max;
+  opened.credit = request.credit;
+  opened.max_batch = request.max_batch;
+  opened.stream = options_.stream;
+  opened.durable = options_.durable;
+  for (const Delivery* delivery : session->Held()) opened.resumed.push_back(delivery->id);
+  session->Tell(std::move(opened));
+  session->Tell(StateNotice{state_, state_detail_});
+  if (drain_.active()) session->Tell(DrainingNotice{DrainReason::kDaemon, drain_deadline_});
+}
+
+void Consumer::OnStreamHalfClosed(Session* session) {
+  TakeBack(session->Queued());
+  GiveBack(session->Held());
+  session->FinishStream(absl::OkStatus());
+  EndSession(session);
+}
+
+void Consumer::OnStreamBroken(Session* session) {
+  TakeBack(session->Queued());
+  const bool keeps = !session->client_id().empty() && session->held_count() > 0;
+  if (keeps) {
+    session->Detach(options_.resume_window);
+    owner_->OnStreamEnded();
+    Pump();
+  } else {
+    GiveBack(session->Held());
+    EndSession(session);
+  }
+}
+
+void Consumer::OnResumeWindowOver(Session* session) {
+  GiveBack(session->Held());
+  EndSession(session);
+}
+
+void Consumer::EndResumeWindows() {
+  const auto detached = [](const auto& entry) { return !entry.second->attached(); };
+  // Looked up anew each time: the end of one may be the end of others.
+  while (true) {
+    const auto it = std::find_if(sessions_.begin(), sessions_.end(), detached);
+    if (it == sessions_.end()) return;
+    OnResumeWindowOver(it->second.get());
+  }
+}
+
+// The session has no stream any more, and holds nothing.
+void Consumer::EndSession(Session* session) {
+  auto it = by_client_id_.find(session->client_id());
+  if (it != by_client_id_.end() && it->second == session) by_client_id_.erase(it);
+  sessions_.erase(session->number());
+  owner_->OnStreamEnded();
+  Pump();
+}
+
+void Consumer::ConfirmSession(uint64_t number) {
+  const absl::Time asked = timers_->now();
+  outbox_.Fence(asked + options_.confirm_timeout, [this, number, asked](uint64_t unconfirmed) {
+    auto it = sessions_.find(number);
+    if (it == sessions_.end()) return;
+    Session* session = it->second.get();
+    DrainReport& report = session->drain_report();
+    report.unsettled += unconfirmed;
+    report.phases[static_cast<int>(DrainPhase::kConfirming)] = timers_->now() - asked;
+    session->Tell(DrainedNotice{report});
+    session->FinishStream(absl::OkStatus());
+    GiveBack(session->Held());  // only what has expired
+    EndSession(session);
+  });
+}
+
+// --- messages come ---
+
+Demand Consumer::GetDemand() {
+  if (drain_.active() || in_flight_.size() + OpenRequest::kMaxBatch > InFlight::kMaxSize) return Demand();
+  return dispatcher_.GetDemand();
+}
+
+void Consumer::OnArrivals(absl::Span<Message> batch) {
+  for (Message& message : batch) {
+    counters_.redelivered += message.num_delivered > 1;
+    num_pending_ = message.num_pending;
+    Delivery* delivery = in_flight_.Add(std::move(message));
+    delivery->ack_wait = intake_.info().AckWait(delivery->message.num_delivered);
+    leases_.Add(delivery);
+    dispatcher_.Add(delivery);
+  }
+  counters_.received += batch.size();
+  Pump();
+}
+
+void Consumer::Pump() {
+  dispatcher_.Run();
+  intake_.MaybePull();
+  ArmReadyTimer();
+  CheckSettled();
+}
+
+// What found no app for as long as one may take to come back goes to other pods.
+void Consumer::ArmReadyTimer() {
+  const absl::Time oldest = dispatcher_.oldest();
+  if (oldest == absl::InfiniteFuture() || drain_.active()) {
+    ready_timer_.Cancel();
+  } else if (!ready_timer_.pending()) {
+    ready_timer_.SetAt(oldest + options_.resume_window, [this] {
+      GiveBack(dispatcher_.Take(timers_->now() - options_.resume_window));
+      ArmReadyTimer();
+    });
+  }
+}
+
+void Consumer::OnGiven(uint64_t count) {
+  held_ += count;
+  counters_.delivered += count;
+}
+
+// --- verdicts go ---
+
+bool Consumer::Settle(Delivery* delivery, const Settlement& settlement) {
+  if (delivery->state == Delivery::State::kHeld && timers_->now() >= delivery->ack_deadline) {
+    leases_.Remove(delivery);
+    OnLeasesEnded({&delivery, 1});
+  }
+  const bool late = delivery->state == Delivery::State::kExpired;
+  if (settlement.verdict == Verdict::kInProgress) {
+    if (!late) leases_.Restart(delivery);
+    return !late;
+  }
+  Session* session = delivery->session;
+  if (late) {
+    // An ACK still spares everyone a duplicate; a NAK or TERM would take the message from its next holder.
+    ++counters_.late;
+    Tally(session, &DrainReport::late);
+    if (settlement.verdict == Verdict::kAck) outbox_.Send(*delivery, settlement);
+    Remove(delivery);
+    return false;
+  }
+  switch (settlement.verdict) {
+    case Verdict::kAck:
+      ++counters_.acked;
+      Tally(session, &DrainReport::acked);
+      break;
+    case Verdict::kTerm:
+      ++counters_.terminated;
+      Tally(session, &DrainReport::terminated);
+      break;
+    case Verdict::kNak:
+    case Verdict::kInProgress:
+      ++counters_.naked;
+      Tally(session, &DrainReport::naked);
+      break;
+  }
+  const bool bounces =
+      settlement.verdict == Verdict::kNak && settlement.nak_delay == absl::ZeroDuration() && drain_.nak_would_bounce();
+  if (bounces) {
+    Unlink(delivery);
+    releasing_.PushBack(delivery);
+  } else {
+    outbox_.Send(*delivery, settlement);
+    Remove(delivery);
+  }
+  return true;
+}
+
+void Consumer::TakeBack(absl::Span<Delivery* const> deliveries) {
+  for (Delivery* delivery : deliveries) {
+    if (delivery->state == Delivery::State::kExpired) {
+      Remove(delivery);
+    } else {
+      Unlink(delivery);
+      dispatcher_.PutBack(delivery);
+    }
+  }
+}
+
+void Consumer::GiveBack(absl::Span<Delivery* const> deliveries) {
+  const bool fenced = drain_.active() && !drain_.nak_would_bounce();
+  for (Delivery* delivery : deliveries) {
+    if (delivery->state == Delivery::State::kExpired) {
+      Remove(delivery);
+      continue;
+    }
+    Session* session = delivery->session;
+    Unlink(delivery);
+    if (IsLastAttempt(*delivery)) {
+      // A NAK would be the end of it.
+      if (fenced) {
+        HandOutLastAttempt(delivery);
+      } else {
+        dispatcher_.PutBack(delivery);
+      }
+      continue;
+    }
+    ++counters_.released;
+    Tally(session, delivery->seen ? &DrainReport::naked : &DrainReport::released);
+    releasing_.PushBack(delivery);
+  }
+  FlushReleases();
+}
+
+// NAKs, ascending, what waits for that; unless it would come straight back, and count as one more attempt.
+void Consumer::FlushReleases() {
+  if (releasing_.empty() || NakWouldBounce()) return;
+  std::vector<Delivery*> releases;
+  while (Delivery* delivery = releasing_.PopFront()) releases.push_back(delivery);
+  std::sort(releases.begin(), releases.end(),
+            [](const Delivery* a, const Delivery* b) { return a->stream_sequence() < b->stream_sequence(); });
+  for (Delivery* delivery : releases) Release(delivery);
+}
+
+void Consumer::Release(Delivery* delivery) {
+  const bool in_time = timers_->now() < delivery->ack_deadline;
+  if (in_time) outbox_.Send(*delivery, {Verdict::kNak, absl::ZeroDuration(), {}});
+  Remove(delivery);
+}
+
+bool Consumer::NakWouldBounce() {
+  if (drain_.active()) return drain_.nak_would_bounce();
+  return intake_.pull_is_open() && dispatcher_.GetDemand().messages == 0;
+}
+
+bool Consumer::IsLastAttempt(const Delivery& delivery) const {
+  const int64_t max_deliver = intake_.info().max_deliver;
+  return max_deliver > 0 && delivery.message.num_delivered >= static_cast<uint64_t>(max_deliver);
+}
+
+// Out of whichever list it is in, and away from its session; it stays leased. Where it goes next is the caller's to
+// say.
+void Consumer::Unlink(Delivery* delivery) {
+  held_ -= delivery->state == Delivery::State::kHeld;
+  if (delivery->session != nullptr) {
+    delivery->session->Drop(delivery);
+  } else if (delivery->state == Delivery::State::kReady && delivery->place.linked()) {
+    dispatcher_.Remove(delivery);
+  } else {
+    DeliveryList::Remove(delivery);
+  }
+  delivery->state = Delivery::State::kReleasing;
+}
+
+void Consumer::Remove(Delivery* delivery) {
+  Unlink(delivery);
+  leases_.Remove(delivery);
+  in_flight_.Remove(delivery);
+}
+
+void Consumer::Tally(Session* session, uint64_t DrainReport::*count) {
+  if (drain_.active()) ++(drain_.report().*count);
+  if (session != nullptr && session->draining()) ++(session->drain_report().*count);
+}
+
+// --- leases ---
+
+bool Consumer::ExtendLease(const Delivery& delivery) {
+  if (!outbox_.connected()) return false;
+  source_->Settle(delivery.message.reply, {Verdict::kInProgress, absl::ZeroDuration(), {}});
+  ++counters_.leases_extended;
+  return true;
+}
+
+void Consumer::OnLeasesEnded(absl::Span<Delivery* const> deliveries) {
+  counters_.leases_ended += deliveries.size();
+  std::map<uint64_t, std::vector<uint64_t>> ids_by_session;
+  for (Delivery* delivery : deliveries) {
+    if (delivery->state == Delivery::State::kHeld) {
+      --held_;
+      delivery->state = Delivery::State::kExpired;
+      ids_by_session[delivery->session->number()].push_back(delivery->id);
+      Tally(delivery->session, &DrainReport::expired);
+    } else {
+      Remove(delivery);  // no app has it: its next attempt is as good
+    }
+  }
+  for (auto& [number, ids] : ids_by_session) {
+    base::LogWarning("leases ended: messages were held too long, JetStream delivers them again",
+                     {{"consumer", options_.name}, {"count", ids.size()}});
+    Session* session = sessions_.at(number).get();
+    session->Tell(LeasesEndedNotice{std::move(ids)});
+    session->CheckDrained();
+  }
+  Pump();
+}
+
+// --- the connection ---
+
+void Consumer::OnConnection(bool connected) {
+  outbox_.OnConnection(connected);
+  if (connected) leases_.ExtendAll();
+}
+
+void Consumer::OnStateChanged(ConsumerState state, const std::string& detail) {
+  if (state == state_ && detail == state_detail_) return;
+  base::Log(state == ConsumerState::kServing ? base::Severity::kInfo : base::Severity::kWarning, "consumer state",
+            {{"consumer", options_.name}, {"state", ConsumerStateName(state)}, {"detail", detail}});
+  state_ = state;
+  state_detail_ = detail;
+  for (const auto& [number, session] : sessions_) session->Tell(StateNotice{state, detail});
+}
+
+}  // namespace sluice::core

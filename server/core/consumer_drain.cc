@@ -1,0 +1,105 @@
+// The drain of one consumer, phase by phase; see drain_report.h for the phases and intake.h for why the fence is what
+// it is.
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "core/consumer.h"
+
+namespace sluice::core {
+
+void Consumer::BeginDrain(absl::Time deadline) {
+  drain_deadline_ = deadline;
+  drain_.report().awaited = held_;
+  drain_.Enter(DrainPhase::kQuiescing);
+  ready_timer_.Cancel();
+  for (const auto& [number, session] : sessions_) {
+    session->Tell(DrainingNotice{DrainReason::kDaemon, deadline});
+    dispatcher_.SetEligible(session.get(), false);
+    TakeBack(session->Queued());
+  }
+  drain_timer_.SetAt(deadline, [this] { OnDrainDeadline(); });
+  intake_.Close([this] { drain_.Enter(DrainPhase::kFencing); }, [this] { OnFenced(); });
+}
+
+// No message can be under way to us any more: what no app has seen goes back, and what was waiting for this.
+void Consumer::OnFenced() {
+  drain_.Enter(DrainPhase::kReleasing);
+  GiveBack(dispatcher_.Take(absl::InfiniteFuture()));
+  FlushReleases();
+  drain_.Enter(DrainPhase::kSettling);
+  if (timers_->now() >= drain_deadline_) OnDrainDeadline();
+  CheckSettled();
+}
+
+// A NAK would make the server give the message up, and so would silence: an app with credit may still take it.
+void Consumer::HandOutLastAttempt(Delivery* delivery) {
+  const bool in_time = timers_->now() < drain_deadline_;
+  for (const auto& [number, session] : sessions_) {
+    if (!in_time || !session->attached() || session->draining() || !session->HasRoomFor(delivery->bytes)) continue;
+    drain_.report().awaited += !delivery->seen;
+    session->Enqueue(delivery);
+    session->Flush();
+    return;
+  }
+  NameUnsettled(*delivery);
+  Remove(delivery);
+}
+
+void Consumer::NameUnsettled(const Delivery& delivery) {
+  ++drain_.report().unsettled;
+  base::LogError("unsettled: on its last delivery, a NAK would discard it",
+                 {{"stream", options_.stream},
+                  {"consumer", options_.durable},
+                  {"stream_seq", delivery.stream_sequence()},
+                  {"num_delivered", delivery.message.num_delivered}});
+}
+
+void Consumer::OnDrainDeadline() {
+  if (drain_.phase() != DrainPhase::kSettling) return;  // OnFenced() looks at the deadline itself
+  std::vector<Delivery*> held;
+  for (const auto& [number, session] : sessions_) {
+    for (Delivery* delivery : session->Queued()) held.push_back(delivery);
+    for (Delivery* delivery : session->Held()) held.push_back(delivery);
+  }
+  drain_.report().deadline_exceeded |= held_ > 0;
+  std::sort(held.begin(), held.end(),
+            [](const Delivery* a, const Delivery* b) { return a->stream_sequence() < b->stream_sequence(); });
+  GiveBack(held);
+  CheckSettled();
+}
+
+void Consumer::CheckSettled() {
+  if (drain_.phase() != DrainPhase::kSettling || held_ > 0) return;
+  for (const auto& [number, session] : sessions_) {
+    if (!session->queue_empty()) return;  // the last attempts, handed out while draining
+  }
+  drain_.Enter(DrainPhase::kConfirming);
+  // Without a connection it is worth waiting for one as long as the apps might have taken.
+  const absl::Time soonest = timers_->now() + options_.confirm_timeout;
+  const absl::Time latest = outbox_.connected() ? soonest : std::max(soonest, drain_deadline_);
+  outbox_.Fence(latest, [this](uint64_t unconfirmed) { OnDrainConfirmed(unconfirmed); });
+}
+
+void Consumer::OnDrainConfirmed(uint64_t unconfirmed) {
+  if (unconfirmed > 0) {
+    base::LogError("unsettled: verdicts that the server has not confirmed; they may be delivered again",
+                   {{"consumer", options_.name}, {"count", unconfirmed}});
+  }
+  drain_.report().unsettled += unconfirmed;
+  drain_.Enter(DrainPhase::kClosed);
+  drain_timer_.Cancel();
+  base::LogInfo("drained", {{"consumer", options_.name}, {"report", drain_.report().ToString()}});
+  while (!sessions_.empty()) {
+    Session* session = sessions_.begin()->second.get();
+    session->Tell(DrainedNotice{drain_.report()});
+    session->FinishStream(absl::OkStatus());
+    GiveBack(session->Held());  // only what has expired
+    EndSession(session);
+  }
+  owner_->OnDrained();
+}
+
+}  // namespace sluice::core

@@ -1,0 +1,97 @@
+#include "core/dispatcher.h"
+
+#include <algorithm>
+
+namespace sluice::core {
+
+void Dispatcher::Add(Delivery* delivery) {
+  delivery->state = Delivery::State::kReady;
+  delivery->ready_since = timers_->now();
+  ready_.PushBack(delivery);
+  ++ready_count_;
+  ready_bytes_ += delivery->bytes;
+}
+
+void Dispatcher::PutBack(Delivery* delivery) {
+  Delivery* successor = ready_.front();
+  while (successor != nullptr && successor->stream_sequence() < delivery->stream_sequence()) {
+    successor = ready_.next(successor);
+  }
+  Add(delivery);
+  if (successor == nullptr) return;
+  DeliveryList::Remove(delivery);
+  ready_.InsertBefore(successor, delivery);
+}
+
+void Dispatcher::Remove(Delivery* delivery) {
+  DeliveryList::Remove(delivery);
+  --ready_count_;
+  ready_bytes_ -= delivery->bytes;
+}
+
+std::vector<Delivery*> Dispatcher::Take(absl::Time until) {
+  std::vector<Delivery*> taken;
+  for (Delivery* delivery = ready_.front(); delivery != nullptr;) {
+    Delivery* next = ready_.next(delivery);
+    if (delivery->ready_since <= until) {
+      Remove(delivery);
+      taken.push_back(delivery);
+    }
+    delivery = next;
+  }
+  return taken;
+}
+
+void Dispatcher::SetEligible(Session* session, bool eligible) {
+  if (!eligible) {
+    eligible_.Remove(session);
+  } else if (!session->turn.linked()) {
+    eligible_.PushBack(session);
+  }
+}
+
+void Dispatcher::Run() {
+  while (Delivery* delivery = ready_.front()) {
+    Session* session = Choose(*delivery);
+    if (session == nullptr) break;
+    Remove(delivery);
+    if (session->queue_empty()) touched_.push_back(session);
+    session->Enqueue(delivery);
+  }
+  for (Session* session : touched_) session->Flush();
+  touched_.clear();
+}
+
+// The first in turn that has room; it then goes to the end. None may overtake a message that is too large for all.
+Session* Dispatcher::Choose(const Delivery& delivery) {
+  for (Session* session = eligible_.front(); session != nullptr; session = eligible_.next(session)) {
+    if (!session->HasRoomFor(delivery.bytes)) continue;
+    eligible_.Remove(session);
+    eligible_.PushBack(session);
+    return session;
+  }
+  return nullptr;
+}
+
+Demand Dispatcher::GetDemand() const {
+  Demand demand;
+  for (Session* session = eligible_.front(); session != nullptr; session = eligible_.next(session)) {
+    demand.messages += session->free_messages();
+    demand.bytes += session->free_bytes();
+    demand.idle_session |= session->idle();
+  }
+  if (demand.messages <= ready_count_ || demand.bytes <= ready_bytes_) return Demand();
+  demand.messages -= ready_count_;
+  demand.bytes -= ready_bytes_;
+  return demand;
+}
+
+absl::Time Dispatcher::oldest() const {
+  absl::Time oldest = absl::InfiniteFuture();
+  for (Delivery* delivery = ready_.front(); delivery != nullptr; delivery = ready_.next(delivery)) {
+    oldest = std::min(oldest, delivery->ready_since);
+  }
+  return oldest;
+}
+
+}  // namespace sluice::core

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "base/timers.h"
+#include "core/delivery.h"
+#include "core/pull_window.h"
+#include "core/session.h"
+
+namespace sluice::core {
+
+// Who gets the next message: the queue of deliveries that no session has, and the sessions that would take one, in
+// turn. Usually the queue is empty after each Run(), since no more is pulled than apps have credit for. Owned by
+// Consumer. Loop only.
+class Dispatcher {
+ public:
+  explicit Dispatcher(base::Timers* timers) : timers_(timers) {}
+
+  // A new arrival, behind all others.
+  void Add(Delivery* delivery);
+  // Comes back from a session, before all with a higher stream sequence. In no list, and of no session any more.
+  void PutBack(Delivery* delivery);
+  void Remove(Delivery* delivery);
+  // Takes out what became ready by `until`, in order.
+  std::vector<Delivery*> Take(absl::Time until);
+
+  // Whether the session would take more; again after anything of it has changed.
+  void SetEligible(Session* session, bool eligible);
+
+  // Hands out what can be handed out, and writes the frames.
+  void Run();
+
+  // What the sessions would take beyond what is queued.
+  Demand GetDemand() const;
+  // When the oldest became ready; InfiniteFuture: the queue is empty.
+  absl::Time oldest() const;
+
+ private:
+  Session* Choose(const Delivery& delivery);
+
+  base::Timers* const timers_;
+  DeliveryList ready_;
+  uint64_t ready_count_ = 0;
+  uint64_t ready_bytes_ = 0;
+  base::IntrusiveList<Session, &Session::turn> eligible_;  // the next one to choose is in front
+  std::vector<Session*> touched_;                          // have got something in this Run()
+};
+
+}  // namespace sluice::core

@@ -1,0 +1,47 @@
+#include "core/in_flight.h"
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace sluice::core {
+namespace {
+
+constexpr uint64_t kSlotMask = InFlight::kMaxSize - 1;
+
+}  // namespace
+
+Delivery* InFlight::Add(Message message) {
+  if (free_.empty()) {
+    SLUICE_CHECK(slots_.size() < kMaxSize, "pulls are limited to what fits in flight");
+    free_.push_back(static_cast<uint32_t>(slots_.size()));
+    slots_.emplace_back();
+    slots_.back().id = free_.back();
+  }
+  Delivery& delivery = slots_[free_.back()];
+  free_.pop_back();
+  delivery.id += kMaxSize;  // the next generation
+  delivery.live = true;
+  delivery.bytes = message.bytes();
+  delivery.message = std::move(message);
+  delivery.state = Delivery::State::kReady;
+  delivery.session = nullptr;
+  delivery.seen = false;
+  return &delivery;
+}
+
+Delivery* InFlight::Find(uint64_t id) {
+  const size_t slot = id & kSlotMask;
+  if (slot >= slots_.size()) return nullptr;
+  Delivery& delivery = slots_[slot];
+  return delivery.live && delivery.id == id ? &delivery : nullptr;
+}
+
+void InFlight::Remove(Delivery* delivery) {
+  SLUICE_CHECK(!delivery->place.linked() && !delivery->lease.linked(), "a delivery leaves its lists before it goes");
+  delivery->live = false;
+  delivery->message = Message();
+  free_.push_back(static_cast<uint32_t>(delivery->id & kSlotMask));
+}
+
+}  // namespace sluice::core

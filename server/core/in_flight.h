@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "core/delivery.h"
+#include "core/message.h"
+
+namespace sluice::core {
+
+// All deliveries of one consumer, by id: a table of slots that are used again, so that a look-up is an index and a
+// comparison, and a steady flow allocates nothing. Memory is that of the most deliveries there ever were at once. Loop
+// only.
+//
+// An id is generation << 24 | slot. The generation grows each time the slot is used, so that a verdict on a delivery
+// that is gone finds nothing.
+class InFlight {
+ public:
+  static constexpr int kSlotBits = 24;
+  static constexpr size_t kMaxSize = size_t{1} << kSlotBits;
+
+  InFlight() = default;
+  InFlight(const InFlight&) = delete;
+  InFlight& operator=(const InFlight&) = delete;
+
+  // A READY delivery of `message`; its address is stable until Remove(). At most kMaxSize at once.
+  Delivery* Add(Message message);
+  // nullptr: no delivery of this id, or no longer.
+  Delivery* Find(uint64_t id);
+  // Lets go of the message. The delivery must be in no list.
+  void Remove(Delivery* delivery);
+
+  size_t size() const { return slots_.size() - free_.size(); }
+
+ private:
+  std::deque<Delivery> slots_;
+  std::vector<uint32_t> free_;
+};
+
+}  // namespace sluice::core

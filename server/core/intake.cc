@@ -1,0 +1,240 @@
+#include "core/intake.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+
+namespace sluice::core {
+namespace {
+
+// What a busy server or network may add before it counts as silence.
+constexpr absl::Duration kSlack = absl::Milliseconds(500);
+
+constexpr absl::Duration kFirstAttachRetry = absl::Milliseconds(100);
+constexpr absl::Duration kMostAttachRetry = absl::Seconds(5);
+constexpr absl::Duration kFirstPullRetry = absl::Milliseconds(20);
+constexpr absl::Duration kMostPullRetry = absl::Seconds(5);
+
+}  // namespace
+
+Intake::Intake(base::Timers* timers, const ConsumerOptions& options, MessageSource* source, Owner* owner)
+    : timers_(timers),
+      options_(options),
+      source_(source),
+      owner_(owner),
+      window_(options),
+      retry_(timers),
+      silence_(timers),
+      attach_backoff_(kFirstAttachRetry, kMostAttachRetry, options.seed),
+      pull_backoff_(kFirstPullRetry, kMostPullRetry, options.seed + 1) {}
+
+// --- the connection, and attaching to the durable ---
+
+void Intake::OnConnection(bool connected) {
+  connected_ = connected;
+  if (connected) {
+    owner_->OnConnection(true);
+    if (!closing()) Attach();
+    return;
+  }
+  if (!closing()) {
+    retry_.Cancel();
+    state_ = State::kOffline;
+    Tell(ConsumerState::kNatsDown, "not connected to NATS; reconnecting");
+  }
+  owner_->OnConnection(false);
+  lost_pull_end_ = absl::InfinitePast();  // the server forgets pulls with the connection
+  if (window_.is_open() || state_ == State::kQuiescing) OnPullOver();
+}
+
+void Intake::Attach() {
+  if (attach_running_) return;  // its answer decides
+  state_ = State::kAttaching;
+  attach_running_ = true;
+  source_->Attach();
+}
+
+void Intake::AttachLater(ConsumerState told, const std::string& detail) {
+  Tell(told, detail);
+  state_ = State::kWaiting;
+  retry_.SetAfter(attach_backoff_.Next(), [this] { Attach(); });
+}
+
+void Intake::OnAttached(const absl::StatusOr<ConsumerInfo>& info) {
+  attach_running_ = false;
+  if (closing()) return;
+  if (!connected_) {
+    state_ = State::kOffline;
+    return;
+  }
+  if (!info.ok()) {
+    // No answer says nothing of a consumer that was well before.
+    ConsumerState tell = told_ == ConsumerState::kServing ? told_ : ConsumerState::kConsumerMissing;
+    if (absl::IsNotFound(info.status())) tell = ConsumerState::kConsumerMissing;
+    if (absl::IsFailedPrecondition(info.status())) tell = ConsumerState::kConsumerInvalid;
+    AttachLater(tell, std::string(info.status().message()));
+    return;
+  }
+  info_ = *info;
+  info_known_ = true;
+  window_.SetLimits(info_);
+  attach_backoff_.Reset();
+  state_ = State::kReady;
+  TellServing();
+  MaybePull();
+}
+
+// --- pulls ---
+
+void Intake::MaybePull() {
+  if (state_ != State::kReady || retry_.pending() || window_.is_open()) return;
+  const auto request = window_.Open(owner_->GetDemand(), owner_->InFlightCount());
+  if (!request) return;
+  ++pulls_;
+  pull_end_ = timers_->now() + request->expires + kSlack;
+  source_->Pull(*request);
+  WatchPull();
+}
+
+void Intake::OnMessages(absl::Span<Message> batch) {
+  pull_backoff_.Reset();
+  const bool fulfilled = window_.OnMessages(batch.size());
+  owner_->OnArrivals(batch);
+  if (fulfilled) OnPullOver();
+}
+
+void Intake::OnPullStatus(const PullStatus& status) {
+  using Kind = PullStatus::Kind;
+  if (status.kind == Kind::kHeartbeat) {
+    if (status.pull_id == window_.open_id() && window_.is_open()) WatchPull();
+    return;
+  }
+  // Of an earlier pull, which has ended for us already; only the loss of the consumer concerns the present as well.
+  const bool stale = status.pull_id != window_.open_id() || !window_.is_open();
+  if (stale && status.kind != Kind::kConsumerDeleted) return;
+  if (status.kind != Kind::kExpired && status.kind != Kind::kMessageTooLarge) {
+    base::LogWarning("the server ended a pull", {{"consumer", options_.name}, {"status", status.description}});
+  }
+  switch (status.kind) {
+    case Kind::kHeartbeat:
+    case Kind::kExpired:
+      break;
+    case Kind::kMessageTooLarge:
+      window_.OnMessageTooLarge();
+      break;
+    case Kind::kConsumerDeleted:
+    case Kind::kNoResponders:
+    case Kind::kPushBased:
+      window_.Close();
+      if (!closing()) {
+        Attach();
+        if (status.kind == Kind::kConsumerDeleted) Tell(ConsumerState::kConsumerMissing, "the consumer was deleted");
+      }
+      break;
+    case Kind::kLimitExceeded:
+    case Kind::kLeadershipChange:
+    case Kind::kServerShutdown:
+    case Kind::kBadRequest:
+    case Kind::kUnknown:
+      window_.Close();
+      PullLater();
+      break;
+  }
+  OnPullOver();
+}
+
+void Intake::PullLater() {
+  if (state_ == State::kReady) retry_.SetAfter(pull_backoff_.Next(), [this] { MaybePull(); });
+}
+
+// The open pull is fulfilled, ended by the server, or lost.
+void Intake::OnPullOver() {
+  window_.Close();
+  silence_.Cancel();
+  if (state_ == State::kQuiescing) {
+    CloseWhenQuiet();
+    return;
+  }
+  owner_->OnPullEnded();
+  MaybePull();
+}
+
+// A pull that the server knows is heard of: by messages, a heartbeat or its end. Silence means that the consumer is
+// gone (a 2.9 server says nothing then) or that the request was lost; Attach() tells which. While draining, only the
+// certain end counts.
+void Intake::WatchPull() {
+  const absl::Time heard_by = timers_->now() + 2 * window_.heartbeat() + kSlack;
+  const absl::Time due = state_ == State::kQuiescing ? pull_end_ : std::min(pull_end_, heard_by);
+  silence_.SetAt(due, [this] {
+    base::LogWarning("no word of a pull", {{"consumer", options_.name}});
+    lost_pull_end_ = std::max(lost_pull_end_, pull_end_);
+    if (!closing()) Attach();
+    OnPullOver();
+  });
+}
+
+// --- closing ---
+
+void Intake::Close(absl::AnyInvocable<void()> quiesced, absl::AnyInvocable<void()> fenced) {
+  quiesced_ = std::move(quiesced);
+  fenced_ = std::move(fenced);
+  retry_.Cancel();
+  state_ = State::kQuiescing;
+  if (window_.is_open()) {
+    WatchPull();
+  } else {
+    CloseWhenQuiet();
+  }
+}
+
+// Unsubscribes, but not while the server may still answer a pull that was given up.
+void Intake::CloseWhenQuiet() {
+  if (timers_->now() < lost_pull_end_) {
+    silence_.SetAt(lost_pull_end_, [this] { CloseWhenQuiet(); });
+    return;
+  }
+  silence_.Cancel();
+  state_ = State::kClosing;
+  quiesced_();
+  source_->CloseIntake();
+}
+
+void Intake::OnIntakeClosed() {
+  if (state_ != State::kClosing) return;
+  state_ = State::kFencing;
+  if (connected_ && info_known_) {
+    source_->RequestInfo();
+  } else {
+    FinishClose();
+  }
+}
+
+void Intake::OnInfo(const absl::StatusOr<ConsumerInfo>& info) {
+  if (!info.ok()) {
+    base::LogWarning("no consumer info at the fence", {{"consumer", options_.name}, {"err", info.status().message()}});
+  }
+  if (state_ == State::kFencing) FinishClose();
+}
+
+void Intake::FinishClose() {
+  state_ = State::kClosed;
+  fenced_();
+}
+
+// --- what apps are told ---
+
+void Intake::Tell(ConsumerState state, const std::string& detail) {
+  told_ = state;
+  owner_->OnStateChanged(state, detail);
+}
+
+void Intake::TellServing() {
+  if (info_.paused_until > timers_->now()) {
+    Tell(ConsumerState::kPaused, "paused on the server until " + absl::FormatTime(info_.paused_until));
+  } else {
+    Tell(ConsumerState::kServing, "");
+  }
+}
+
+}  // namespace sluice::core

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "base/intrusive_list.h"
+#include "base/timers.h"
+#include "core/delivery.h"
+
+namespace sluice::core {
+
+// Keeps the ack wait of every delivery from running out, from its receipt until its lease is over. Loop only.
+//
+// All deliveries with the same ack wait come due in the order in which they were last extended, so each ack wait has a
+// plain queue: adding, extending and removing cost the same for ten deliveries as for a hundred thousand, and one
+// timer, set to the first of all queues, serves them all.
+class LeaseKeeper {
+ public:
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    // Tells the server that the delivery is in progress. False: cannot now.
+    virtual bool ExtendLease(const Delivery& delivery) = 0;
+    // The server will deliver them again. The keeper has let go of them.
+    virtual void OnLeasesEnded(absl::Span<Delivery* const> deliveries) = 0;
+  };
+
+  // `lease_max`: how long a delivery is kept without a word from its app.
+  LeaseKeeper(base::Timers* timers, Owner* owner, absl::Duration lease_max);
+
+  // From now on; `delivery->ack_wait` is known.
+  void Add(Delivery* delivery);
+  // The app is at work: the lease starts anew. Extends at once only if a good part of the ack wait is gone, so that an
+  // app may say so as often as it likes. Does nothing while it cannot extend.
+  void Restart(Delivery* delivery);
+  void Remove(Delivery* delivery);
+  // After a reconnect: what was told the server last may not have arrived, so it is told again.
+  void ExtendAll();
+
+ private:
+  using LeaseList = base::IntrusiveList<Delivery, &Delivery::lease>;
+  struct Queue {
+    absl::Duration ack_wait;
+    LeaseList extending;  // by when half of the ack wait is over
+    LeaseList ending;     // by ack_deadline: over, or could not be extended
+  };
+
+  Queue& QueueOf(const Delivery& delivery);
+  absl::Time ExtensionDue(const Delivery& delivery) const;
+  void Enqueue(Queue& queue, Delivery* delivery);
+  void ExtendOrEnd(Queue& queue, Delivery* delivery);
+  void RunDue();
+  void Arm(absl::Time due);
+
+  base::Timers* const timers_;
+  Owner* const owner_;
+  const absl::Duration lease_max_;
+  std::vector<std::unique_ptr<Queue>> queues_;  // as many as BackOff has steps
+  base::Timer timer_;
+  absl::Time armed_for_ = absl::InfiniteFuture();
+};
+
+}  // namespace sluice::core

@@ -1,0 +1,64 @@
+#include "core/pull_window.h"
+
+#include <algorithm>
+
+namespace sluice::core {
+
+void PullWindow::SetLimits(const ConsumerInfo& info) { limits_ = info; }
+
+std::optional<PullRequest> PullWindow::Open(const Demand& demand, uint64_t in_flight) {
+  if (is_open()) return std::nullopt;
+  uint64_t batch = std::min<uint64_t>(demand.messages, options_.pull_batch);
+  if (limits_.max_request_batch > 0) batch = std::min<uint64_t>(batch, limits_.max_request_batch);
+  if (limits_.max_ack_pending > 0) {
+    // The server would not send more before it hears of these.
+    const uint64_t most = limits_.max_ack_pending;
+    batch = std::min(batch, most - std::min(most, in_flight));
+  }
+  uint64_t max_bytes = MaxBytes(demand);
+  if (too_small_bytes_ > 0 && max_bytes <= too_small_bytes_) {
+    if (!demand.idle_session) return std::nullopt;
+    // Larger than the credit may be: alone, for an app that holds nothing.
+    batch = std::min<uint64_t>(batch, 1);
+    max_bytes = limits_.max_request_max_bytes > 0 ? limits_.max_request_max_bytes : 0;
+  }
+  if (batch == 0) return std::nullopt;
+  remaining_ = batch;
+  last_max_bytes_ = max_bytes;
+  PullRequest request;
+  request.id = ++last_id_;
+  request.batch = static_cast<uint32_t>(batch);
+  request.max_bytes = max_bytes;
+  request.expires = expires();
+  request.heartbeat = heartbeat();
+  return request;
+}
+
+bool PullWindow::OnMessages(uint64_t count) {
+  too_small_bytes_ = 0;
+  const bool was_open = is_open();
+  remaining_ -= std::min(remaining_, count);
+  return was_open && !is_open();
+}
+
+void PullWindow::OnMessageTooLarge() {
+  too_small_bytes_ = std::max<uint64_t>(last_max_bytes_, 1);
+  Close();
+}
+
+absl::Duration PullWindow::expires() const {
+  const absl::Duration limit = limits_.max_request_expires;
+  return limit > absl::ZeroDuration() ? std::min(options_.pull_expires, limit) : options_.pull_expires;
+}
+
+absl::Duration PullWindow::heartbeat() const {
+  const absl::Duration half = expires() / 2;
+  return options_.pull_heartbeat > absl::ZeroDuration() ? std::min(options_.pull_heartbeat, half) : half;
+}
+
+uint64_t PullWindow::MaxBytes(const Demand& demand) const {
+  const uint64_t limit = limits_.max_request_max_bytes;
+  return limit > 0 ? std::min(demand.bytes, limit) : demand.bytes;
+}
+
+}  // namespace sluice::core

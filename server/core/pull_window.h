@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "absl/time/time.h"
+#include "core/consumer_options.h"
+#include "core/message_source.h"
+
+namespace sluice::core {
+
+// What the apps would take now.
+struct Demand {
+  uint64_t messages = 0;
+  uint64_t bytes = 0;
+  bool idle_session = false;  // some app with credit holds nothing: it would take a message of any size
+};
+
+// How much to ask the server for, and what is still to come of it. One pull is open at a time, so that equal pods get
+// equal shares and a drain has one end to wait for; so all that comes, comes of it. Loop only.
+class PullWindow {
+ public:
+  explicit PullWindow(const ConsumerOptions& options) : options_(options) {}
+
+  // What the server allows; with each CONSUMER.INFO.
+  void SetLimits(const ConsumerInfo& info);
+
+  // The pull to open now; none if one is open or nothing is wanted. `in_flight`: messages that wait for their verdict
+  // here.
+  std::optional<PullRequest> Open(const Demand& demand, uint64_t in_flight);
+  // True if these were the last of the batch.
+  bool OnMessages(uint64_t count);
+  // The server ended it, or it is gone for another reason.
+  void Close() { remaining_ = 0; }
+  // The server ended it because the next message did not fit.
+  void OnMessageTooLarge();
+
+  bool is_open() const { return remaining_ > 0; }
+  uint64_t open_id() const { return last_id_; }
+  absl::Duration expires() const;
+  absl::Duration heartbeat() const;
+
+ private:
+  uint64_t MaxBytes(const Demand& demand) const;
+
+  const ConsumerOptions& options_;
+  ConsumerInfo limits_;
+  uint64_t last_id_ = 0;
+  uint64_t remaining_ = 0;        // of the open pull's batch
+  uint64_t last_max_bytes_ = 0;   // of the last pull
+  uint64_t too_small_bytes_ = 0;  // the next message did not fit in this; 0: not known
+};
+
+}  // namespace sluice::core
