@@ -1,0 +1,97 @@
+# Sluice. `make run` shows it, `make test` proves it; both install what they need on Debian 12. `make help` lists the rest.
+
+# The one list of packages: to build, to test, to check. `make deps` installs what is missing of it.
+DEBIAN_PACKAGES := \
+  build-essential ccache cmake git lld ninja-build pkg-config \
+  libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc \
+  libnats-dev libabsl-dev libcli11-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev \
+  libgtest-dev libgmock-dev libbenchmark-dev nats-server openssl procps python3 \
+  clang-format clang-tidy
+
+# Besides Debian's 2.9, the tests use these nats-servers, built from the Go module proxy where Go is installed.
+NATS_SERVER_VERSIONS ?= 2.10.27 2.15.2
+
+JOBS ?= $(shell nproc)
+FOR ?=
+SEEDS ?=
+SEED ?=
+ONLY ?=
+ARGS ?=
+
+SERVERS := build/nats-servers
+GO_SERVERS := $(NATS_SERVER_VERSIONS:%=$(SERVERS)/%/nats-server)
+export SLUICE_NATS_SERVERS = $(shell PATH="$$PATH:/usr/sbin" command -v nats-server)$(foreach server,$(wildcard $(GO_SERVERS)),:$(CURDIR)/$(server))
+export SEEDS SEED
+export UBSAN_OPTIONS := print_stacktrace=1:halt_on_error=1
+
+.PHONY: help
+help: ## what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: deps build ## a real nats-server, the daemon and an app in one terminal; Ctrl-C drains. FOR=20s stops by itself
+	@./build/release/sluice dev $(if $(FOR),--for $(FOR)) $(ARGS)
+
+.PHONY: test
+test: deps servers build ## every test. ONLY=regex for some, SEEDS=n or SEED=k for the simulation
+	@ctest --test-dir build/release --output-on-failure --no-tests=error -j$(JOBS) $(if $(ONLY),-R '$(ONLY)') $(ARGS)
+
+.PHONY: bench
+bench: deps build ## messages per second through the daemon, beside a bare gRPC stream
+	@python3 test/bench/bench.py --build build/release --output build/bench.json $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+.PHONY: asan
+asan: deps servers ## the tests with the address and undefined-behaviour sanitizers. LABEL=core for core and base alone
+	@cmake --preset asan-ubsan --log-level=WARNING
+	@cmake --build --preset asan-ubsan -j$(JOBS) $(if $(LABEL),--target $(CORE_TESTS))
+	@SEEDS=$${SEEDS:-500} ctest --test-dir build/asan-ubsan --output-on-failure --no-tests=error -j$(JOBS) \
+	  $(if $(LABEL),-L '^$(LABEL)$$') $(if $(ONLY),-R '$(ONLY)') $(ARGS)
+
+.PHONY: tsan
+tsan: deps ## core and base with the thread sanitizer
+	@cmake --preset tsan --log-level=WARNING
+	@cmake --build --preset tsan -j$(JOBS) --target $(CORE_TESTS)
+	@SEEDS=$${SEEDS:-500} ctest --test-dir build/tsan --output-on-failure --no-tests=error -j$(JOBS) -L '^core$$' $(ARGS)
+
+# The programs whose tests have the label "core".
+CORE_TESTS := base_test core_test sim_test
+
+.PHONY: build
+build: deps ## the release build
+	@cmake --preset release --log-level=WARNING
+	@cmake --build --preset release -j$(JOBS)
+
+.PHONY: deps
+deps: ## install the Debian packages that are missing
+	@missing=$$(for package in $(DEBIAN_PACKAGES); do \
+	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
+	if [ -n "$$missing" ]; then \
+	  echo "installing: "$$missing; \
+	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$sudo apt-get update -qq && \
+	  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
+	fi
+
+.PHONY: servers
+servers: ## the nats-servers beside Debian's, where Go is installed
+	@if command -v go >/dev/null; then $(MAKE) --no-print-directory $(GO_SERVERS); \
+	else echo "Go is not installed: tests run against Debian's nats-server only, not $(NATS_SERVER_VERSIONS)"; [ -z "$$CI" ]; fi
+
+$(SERVERS)/%/nats-server:
+	@echo "building nats-server $*"
+	@GOBIN=$(CURDIR)/$(@D) go install github.com/nats-io/nats-server/v2@v$*
+
+SOURCES = $(shell git ls-files '*.cc' '*.h')
+
+.PHONY: format
+format: ## format the C++ sources
+	@clang-format -i $(SOURCES)
+
+.PHONY: lint
+lint: deps build ## clang-format and clang-tidy, clean or failed
+	@clang-format --dry-run --Werror $(SOURCES)
+	@git ls-files 'server/*.cc' 'client-sdk/cpp/*.cc' | grep -v _test.cc | xargs -P $(JOBS) -n 4 clang-tidy --quiet -p build/release
+
+.PHONY: clean
+clean: ## remove build/
+	@rm -rf build
