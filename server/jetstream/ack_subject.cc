@@ -1,0 +1,69 @@
+#include "jetstream/ack_subject.h"
+
+#include <cstdint>
+#include <limits>
+
+namespace sluice::jetstream {
+namespace {
+
+constexpr absl::string_view kPrefix = "$JS.ACK.";
+constexpr int kShortTokens = 9;
+constexpr int kLongTokens = 11;  // or more: servers may append
+constexpr int kNumbers = 5;
+
+// Takes the first token of `rest`, with its dot. False if there is none, or if it is empty.
+bool TakeToken(absl::string_view& rest, absl::string_view& token) {
+  const size_t dot = rest.find('.');
+  token = rest.substr(0, dot);
+  rest = dot == absl::string_view::npos ? absl::string_view() : rest.substr(dot + 1);
+  return !token.empty();
+}
+
+// Decimal digits only: absl::SimpleAtoi would accept spaces and signs, and costs more on this path.
+bool ParseNumber(absl::string_view digits, uint64_t& number) {
+  constexpr uint64_t kMost = std::numeric_limits<uint64_t>::max();
+  number = 0;
+  for (const char c : digits) {
+    if (c < '0' || c > '9') return false;
+    const uint64_t digit = static_cast<uint64_t>(c - '0');
+    if (number > (kMost - digit) / 10) return false;
+    number = number * 10 + digit;
+  }
+  return !digits.empty();
+}
+
+int CountTokens(absl::string_view subject) {
+  int tokens = 1;
+  for (const char c : subject) tokens += c == '.';
+  return tokens;
+}
+
+}  // namespace
+
+bool ParseAckSubject(absl::string_view reply, core::Message& message) {
+  if (reply.substr(0, kPrefix.size()) != kPrefix) return false;
+  const int tokens = CountTokens(reply);
+  if (tokens != kShortTokens && tokens < kLongTokens) return false;
+
+  absl::string_view rest = reply.substr(kPrefix.size());
+  absl::string_view token;
+  const int names = tokens == kShortTokens ? 2 : 4;  // [domain, account hash,] stream, consumer
+  for (int i = 0; i < names; ++i) {
+    if (!TakeToken(rest, token)) return false;
+  }
+  uint64_t numbers[kNumbers];
+  for (uint64_t& number : numbers) {
+    if (!TakeToken(rest, token) || !ParseNumber(token, number)) return false;
+  }
+  const auto [delivered, stream_sequence, consumer_sequence, timestamp, pending] = numbers;
+  if (timestamp > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return false;
+
+  message.num_delivered = delivered;
+  message.stream_sequence = stream_sequence;
+  message.consumer_sequence = consumer_sequence;
+  message.timestamp_ns = static_cast<int64_t>(timestamp);
+  message.num_pending = pending;
+  return true;
+}
+
+}  // namespace sluice::jetstream

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "absl/strings/string_view.h"
+#include "core/message.h"
+
+namespace sluice::jetstream {
+
+// Reads the numbers that JetStream puts into the reply subject of each message it delivers:
+//
+//   $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<timestamp>.<pending>
+//   $JS.ACK.<domain>.<account hash>.<stream>.<consumer>.<delivered>. ... .<pending>[.<token>...]
+//
+// False, with `message` as it was, if `reply` is anything else; it may hold any bytes. The subject itself is not
+// stored: the caller knows how long its bytes live.
+bool ParseAckSubject(absl::string_view reply, core::Message& message);
+
+}  // namespace sluice::jetstream

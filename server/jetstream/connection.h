@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/event_loop.h"
+#include "base/timers.h"
+#include "jetstream/connection_options.h"
+#include "jetstream/inbox.h"
+#include "jetstream/nats_ptr.h"
+#include "jetstream/requests.h"
+
+namespace sluice::jetstream {
+
+// What there is to tell of a connection, for people.
+struct ConnectionStatus {
+  bool connected = false;
+  std::string url;             // of the server it is or was connected to, without credentials
+  std::string server_version;  // of that server; empty: not known (yet)
+  uint64_t reconnects = 0;     // how often it came back
+  std::string last_error;      // empty: none since it was connected
+};
+
+// The process's connection to NATS, kept up for ever. cnats reconnects by itself; but it gives up on errors that may
+// well pass, such as a credential refused twice or a -ERR that it does not know, and then a new connection is dialled.
+// What may block (connecting, reading a greeting, cnats calls that wait for its lock while it connects) runs on a
+// thread of its own.
+//
+// Loop only, except that it may be made and destroyed while the loop does not run. Outlives its listeners.
+class Connection {
+ public:
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    // Strictly in turn: true, false, true, ...; never from within a call.
+    virtual void OnConnection(bool connected) = 0;
+  };
+
+  // Returns at once; connects behind. Fails for local reasons only: INVALID_ARGUMENT, see MakeNatsOptions().
+  static absl::StatusOr<std::unique_ptr<Connection>> Connect(ConnectionOptions options, base::EventLoop* loop);
+  ~Connection();
+
+  // Told right after this call if it is connected, then of each change.
+  void AddListener(Listener* listener);
+  // Drops the listener's requests as well.
+  void RemoveListener(Listener* listener);
+
+  bool connected() const { return connected_; }
+  ConnectionStatus status() const;
+  const std::string& api_prefix() const { return api_prefix_; }
+  // Whether "+TERM <reason>" is known to be beyond the server it is connected to.
+  bool refuses_term_reason() const { return refuses_term_reason_; }
+
+  // All while connected only. Written by cnats's flusher, within about 1 ms, in order.
+  absl::Status Publish(const char* subject, absl::string_view payload);
+  absl::Status PublishRequest(const char* subject, const char* reply, absl::string_view payload);
+  // Not blocking: the callback comes on the loop, once, unless the connection or the listener goes first. UNAVAILABLE:
+  // not connected, the connection went, or nobody serves `subject`. DEADLINE_EXCEEDED: no answer.
+  void Request(const Listener* owner, const char* subject, absl::string_view payload, absl::Duration timeout,
+               Requests::Callback callback);
+  absl::StatusOr<std::unique_ptr<Inbox>> OpenInbox(std::shared_ptr<Inbox::Sink> sink);
+  // Counts the natsConnections there were: inboxes opened under another number have ended.
+  uint64_t generation() const { return generation_; }
+  // Runs what may block on the thread for such; in order.
+  void RunBlocking(base::EventLoop::Task task) { side_loop_.Post(std::move(task)); }
+
+  // Flushes what was published, within 2 s, and closes for good. Blocks; the last thing to do. An error: what was
+  // published last may not have reached the server.
+  absl::Status Close();
+
+ private:
+  class Bridge;
+
+  Connection(ConnectionOptions options, NatsPtr<natsOptions> nats_options, base::EventLoop* loop);
+
+  void Dial();
+  void OnDialled(NatsPtr<natsConnection> nats);
+  void OnDialFailed(const std::string& why);
+  void DialLater(const std::string& why);
+  void OnUp();
+  void OnDown();
+  void OnError(const std::string& text);
+  void OnGivenUp(const std::string& why);  // by cnats
+  void OnReplies();
+  void LearnServer();
+  void OnServerLearnt(std::string url, std::string version);
+  void TellListeners();
+
+  const ConnectionOptions options_;
+  const std::string api_prefix_;
+  base::EventLoop* const loop_;
+  const NatsPtr<natsOptions> nats_options_;  // the side thread's, after construction
+  const std::shared_ptr<Bridge> bridge_;     // to where cnats's threads hold on
+
+  std::shared_ptr<natsConnection> nats_;  // shared with tasks of the side thread; null while dialling
+  uint64_t generation_ = 0;
+  bool connected_ = false;
+  uint64_t ups_ = 0;  // how often it became connected
+  ConnectionStatus status_;
+  bool refuses_term_reason_ = false;
+  struct Told {
+    Listener* listener;
+    bool connected;
+  };
+  std::vector<Told> listeners_;
+  Requests requests_;
+  std::unique_ptr<Inbox> replies_;         // answers to requests
+  std::vector<NatsPtr<natsMsg>> arrived_;  // kept for its capacity
+  std::string reply_subject_;              // kept for its capacity
+  base::Backoff dial_backoff_;
+  base::Timer dial_timer_;
+
+  const base::SteadyClock side_clock_;
+  base::EventLoop side_loop_{&side_clock_};
+  std::thread side_thread_;
+};
+
+}  // namespace sluice::jetstream

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "jetstream/nats_ptr.h"
+
+namespace sluice::jetstream {
+
+// A subscription to `<prefix>*`, where <prefix> is unique. Lives on one natsConnection, over its reconnects, and ends
+// with it.
+class Inbox {
+ public:
+  // Called by one thread of cnats's; kept until OnEnd() has returned, even if the Inbox is gone before.
+  class Sink {
+   public:
+    virtual ~Sink() = default;
+    virtual void OnMessage(NatsPtr<natsMsg> msg) = 0;
+    // The last call: it was drained or destroyed, or the connection was closed for good.
+    virtual void OnEnd() = 0;
+  };
+
+  static absl::StatusOr<std::unique_ptr<Inbox>> Open(natsConnection* nats, std::shared_ptr<Sink> sink);
+
+  // "_INBOX.<unique>."
+  const std::string& prefix() const { return prefix_; }
+
+  // Tells the server that nothing more is wanted, and calls Sink::OnEnd() when what came before is delivered: when the
+  // server has confirmed, or after `timeout`. May block for as long as cnats tries to connect.
+  void Drain(absl::Duration timeout);
+
+ private:
+  explicit Inbox(std::string prefix) : prefix_(std::move(prefix)) {}
+
+  const std::string prefix_;
+  NatsPtr<natsSubscription> subscription_;
+};
+
+}  // namespace sluice::jetstream

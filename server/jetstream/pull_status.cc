@@ -1,0 +1,60 @@
+#include "jetstream/pull_status.h"
+
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+
+namespace sluice::jetstream {
+namespace {
+
+using Kind = core::PullStatus::Kind;
+
+// One code for many conditions, told apart by their text alone: nats-server's own clients do it so, too. Part of the
+// text, without regard to case, because the servers of the years differ in both.
+constexpr struct {
+  absl::string_view text;
+  Kind kind;
+} kConflicts[] = {
+    {"batch completed", Kind::kExpired},
+    {"message size exceeds maxbytes", Kind::kMessageTooLarge},
+    {"exceeded max", Kind::kLimitExceeded},  // MaxWaiting, MaxRequestBatch, MaxRequestExpires, MaxRequestMaxBytes
+    {"leadership change", Kind::kLeadershipChange},
+    {"server shutdown", Kind::kServerShutdown},
+    {"consumer deleted", Kind::kConsumerDeleted},
+    {"push based", Kind::kPushBased},
+};
+
+Kind KindOf(absl::string_view code, absl::string_view text) {
+  if (code == "100") return Kind::kHeartbeat;
+  if (code == "400") return Kind::kBadRequest;
+  if (code == "404" || code == "408") return Kind::kExpired;
+  if (code == "503") return Kind::kNoResponders;
+  if (code != "409") return Kind::kUnknown;  // 412, 423: of pinned clients, which nothing here asks for
+  const std::string lower = absl::AsciiStrToLower(text);
+  for (const auto& conflict : kConflicts) {
+    if (absl::StrContains(lower, conflict.text)) return conflict.kind;
+  }
+  return Kind::kUnknown;
+}
+
+}  // namespace
+
+core::PullStatus ClassifyPullStatus(absl::string_view status, uint64_t pull_id) {
+  const absl::string_view code = status.substr(0, status.find(' '));
+  core::PullStatus result;
+  result.kind = KindOf(code, status.substr(code.size()));
+  result.pull_id = pull_id;
+  result.description = std::string(status);
+  return result;
+}
+
+uint64_t PullIdOf(absl::string_view subject) {
+  const size_t dot = subject.rfind('.');
+  uint64_t id = 0;
+  if (dot == absl::string_view::npos || !absl::SimpleAtoi(subject.substr(dot + 1), &id)) return 0;
+  return id;
+}
+
+}  // namespace sluice::jetstream

@@ -1,0 +1,200 @@
+#include "jetstream/source.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "base/mailbox.h"
+#include "jetstream/header_block.h"
+#include "jetstream/nats_message.h"
+#include "jetstream/pull_status.h"
+
+namespace sluice::jetstream {
+namespace {
+
+constexpr absl::Duration kConfirmTimeout = absl::Seconds(2);
+// For the server's word that it sends nothing more. The open pull has ended by then, so that it has nothing to send.
+constexpr absl::Duration kDrainTimeout = absl::Seconds(5);
+// While there is no server to ask: only what cnats has received is to be handed over, which takes no time.
+constexpr absl::Duration kDrainTimeoutWhenDown = absl::Milliseconds(500);
+
+}  // namespace
+
+// What cnats's thread has received. Shared with that thread, which may outlast the source.
+class JetStreamSource::Intake final : public Inbox::Sink, public std::enable_shared_from_this<Intake> {
+ public:
+  Intake(base::EventLoop* loop, JetStreamSource* source) : source(source), loop_(loop) {}
+
+  void OnMessage(NatsPtr<natsMsg> msg) override {
+    core::Message message = ToMessage(std::move(msg));
+    if (message.owner == nullptr) return;  // somebody else's, sent to our inbox
+    if (arrivals.Push(std::move(message))) Post([](JetStreamSource* source) { source->OnArrivals(); });
+  }
+  void OnEnd() override {
+    Post([](JetStreamSource* source) { source->OnInboxEnd(); });
+  }
+
+  // Any thread: runs `task(source)` on the loop, unless the source is gone by then.
+  template <typename Task>
+  void Post(Task task) {
+    loop_->Post([self = shared_from_this(), task = std::move(task)] {
+      if (self->source != nullptr) task(self->source);
+    });
+  }
+
+  JetStreamSource* source;  // loop only
+  // In the order of arrival. A status is a message without `reply`, see ToMessage().
+  base::Mailbox<core::Message> arrivals;
+
+ private:
+  base::EventLoop* const loop_;
+};
+
+JetStreamSource::JetStreamSource(Connection* connection, base::EventLoop* loop, Options options)
+    : connection_(connection),
+      stream_(options.stream),
+      consumer_(options.durable),
+      pull_subject_(absl::StrCat(connection->api_prefix(), ".CONSUMER.MSG.NEXT.", stream_, ".", consumer_)),
+      intake_(std::make_shared<Intake>(loop, this)),
+      durable_(connection, this, &loop->timers(), options.stream, options.durable, options.manage,
+               std::move(options.config)) {}
+
+JetStreamSource::~JetStreamSource() {
+  intake_->source = nullptr;
+  connection_->RemoveListener(this);
+  connection_->RunBlocking([inbox = std::move(inbox_)]() mutable { inbox.reset(); });
+}
+
+void JetStreamSource::Start(core::MessageSource::Listener* listener) {
+  listener_ = listener;
+  connection_->AddListener(this);
+}
+
+void JetStreamSource::OnConnection(bool connected) {
+  // cnats subscribes again by itself when it reconnects, but not when it was replaced.
+  if (connected && inbox_ != nullptr && !closing_) {
+    if (absl::Status status = Subscribe(); !status.ok()) {
+      base::LogWarning("cannot subscribe", {{"stream", stream_}, {"consumer", consumer_}, {"err", status.message()}});
+    }
+  }
+  listener_->OnConnection(connected);
+}
+
+absl::Status JetStreamSource::Subscribe() {
+  if (inbox_ != nullptr && inbox_generation_ == connection_->generation()) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<Inbox>> inbox = connection_->OpenInbox(intake_);
+  if (!inbox.ok()) return inbox.status();
+  ++open_inboxes_;
+  inbox_ = *std::move(inbox);
+  inbox_generation_ = connection_->generation();
+  return absl::OkStatus();
+}
+
+void JetStreamSource::Attach() {
+  if (absl::Status status = Subscribe(); !status.ok()) {
+    intake_->Post([status](JetStreamSource* source) { source->listener_->OnAttached(status); });
+    return;
+  }
+  durable_.Attach([this](const absl::StatusOr<core::ConsumerInfo>& info) { listener_->OnAttached(Noted(info)); });
+}
+
+void JetStreamSource::RequestInfo() {
+  durable_.Info([this](const absl::StatusOr<core::ConsumerInfo>& info) { listener_->OnInfo(Noted(info)); });
+}
+
+const absl::StatusOr<core::ConsumerInfo>& JetStreamSource::Noted(const absl::StatusOr<core::ConsumerInfo>& info) {
+  if (info.ok()) term_reason_ = info->term_reason;
+  return info;
+}
+
+// --- messages ---
+
+void JetStreamSource::Pull(const core::PullRequest& request) {
+  if (inbox_ == nullptr || closing_) return;
+  std::string json =
+      absl::StrCat("{\"batch\":", request.batch, ",\"expires\":", absl::ToInt64Nanoseconds(request.expires));
+  if (request.max_bytes > 0) absl::StrAppend(&json, ",\"max_bytes\":", request.max_bytes);
+  if (request.heartbeat > absl::ZeroDuration()) {
+    absl::StrAppend(&json, ",\"idle_heartbeat\":", absl::ToInt64Nanoseconds(request.heartbeat));
+  }
+  json += '}';
+  const std::string reply = absl::StrCat(inbox_->prefix(), request.id);
+  // A failure is the connection's, which tells of it; the pull ends with that.
+  connection_->PublishRequest(pull_subject_.c_str(), reply.c_str(), json).IgnoreError();
+}
+
+void JetStreamSource::OnArrivals() {
+  intake_->arrivals.Take(batch_);
+  size_t begin = 0;
+  for (size_t i = 0; i < batch_.size(); ++i) {
+    if (!batch_[i].reply.empty()) continue;
+    if (i > begin) listener_->OnMessages(absl::MakeSpan(&batch_[begin], i - begin));
+    OnStatusMessage(batch_[i]);
+    begin = i + 1;
+  }
+  if (begin < batch_.size()) listener_->OnMessages(absl::MakeSpan(&batch_[begin], batch_.size() - begin));
+  batch_.clear();
+}
+
+void JetStreamSource::OnStatusMessage(const core::Message& message) {
+  const absl::string_view status = StatusOf(message.data);
+  if (!status.empty()) listener_->OnPullStatus(ClassifyPullStatus(status, PullIdOf(message.subject)));
+}
+
+// --- settlements ---
+
+absl::string_view JetStreamSource::Payload(const core::Settlement& settlement) {
+  switch (settlement.verdict) {
+    case core::Verdict::kAck:
+      return "+ACK";
+    case core::Verdict::kInProgress:
+      return "+WPI";
+    case core::Verdict::kNak:
+      if (settlement.nak_delay <= absl::ZeroDuration()) return "-NAK";
+      payload_.assign("-NAK {\"delay\":");
+      absl::StrAppend(&payload_, absl::ToInt64Nanoseconds(settlement.nak_delay), "}");
+      return payload_;
+    case core::Verdict::kTerm:
+      // A server that does not know reasons ignores the whole verdict.
+      if (settlement.term_reason.empty() || !term_reason_ || connection_->refuses_term_reason()) return "+TERM";
+      payload_.assign("+TERM ");
+      absl::StrAppend(&payload_, settlement.term_reason);
+      return payload_;
+  }
+  return "";
+}
+
+void JetStreamSource::Settle(absl::string_view reply, const core::Settlement& settlement) {
+  // A failure is the connection's: the server has not heard, and delivers the message again.
+  connection_->Publish(reply.data(), Payload(settlement)).IgnoreError();
+}
+
+void JetStreamSource::Confirm(absl::string_view reply, const core::Settlement& settlement, uint64_t tag) {
+  connection_->Request(
+      this, reply.data(), Payload(settlement), kConfirmTimeout,
+      [this, tag](const absl::StatusOr<absl::string_view>& answer) { listener_->OnConfirmed(tag, answer.status()); });
+}
+
+// --- the end ---
+
+void JetStreamSource::CloseIntake() {
+  closing_ = true;
+  if (open_inboxes_ == 0) {
+    intake_->Post([](JetStreamSource* source) { source->OnIntakeEnd(); });
+    return;
+  }
+  const absl::Duration timeout = connection_->connected() ? kDrainTimeout : kDrainTimeoutWhenDown;
+  connection_->RunBlocking([inbox = inbox_, timeout] { inbox->Drain(timeout); });
+}
+
+void JetStreamSource::OnInboxEnd() {
+  --open_inboxes_;
+  if (closing_ && open_inboxes_ == 0) OnIntakeEnd();
+}
+
+void JetStreamSource::OnIntakeEnd() {
+  OnArrivals();
+  listener_->OnIntakeClosed();
+}
+
+}  // namespace sluice::jetstream
