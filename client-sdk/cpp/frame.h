@@ -1,0 +1,74 @@
+#pragma once
+
+#include <google/protobuf/arena.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "sluice/v1/consumer.pb.h"
+
+namespace sluice::internal {
+
+class Session;
+
+// One delivery in the hands of this app, from its frame's arrival until its verdict.
+struct Held {
+  //  kQueued --Start--> kStarted   a thread of the app has it
+  //     '------Drop---> kGone      given back, or joined to an earlier delivery, before any saw it
+  enum class Place : uint8_t { kQueued, kStarted, kGone };
+
+  bool Start() { return Leave(Place::kStarted); }
+  bool Drop() { return Leave(Place::kGone); }
+
+  std::atomic<Place> place{Place::kQueued};
+  std::atomic<bool> cancelled{false};      // nobody waits for its verdict
+  const v1::Delivery* delivery = nullptr;  // constant after the frame's arrival
+
+  std::atomic<bool> settled{false};  // written under the Session's mutex
+
+  // Guarded by the Session's mutex.
+  uint32_t stream = 0;  // ordinal of the stream that knows it by `id`
+  uint64_t id = 0;
+  uint64_t progress_in = 0;  // ordinal of the request with its last in_progress
+  std::chrono::system_clock::time_point leased{};
+
+ private:
+  bool Leave(Place next) {
+    Place queued = Place::kQueued;
+    return place.compare_exchange_strong(queued, next);
+  }
+};
+
+// One response as it was read, and the app's hold on each of its messages. Messages point into it, so nothing is
+// copied; it goes when the last of them and the inbox have let go of it. Filled by the stream, then shared.
+struct Frame {
+  explicit Frame(std::shared_ptr<Session> session);
+  Frame(const Frame&) = delete;
+  ~Frame();
+
+  // Claims a message for the calling thread. Any thread; null: all are taken.
+  Held* Claim() {
+    while (next.load(std::memory_order_relaxed) < held.size()) {
+      const size_t index = next.fetch_add(1);
+      if (index < held.size() && held[index].Start()) return &held[index];
+    }
+    return nullptr;
+  }
+  bool exhausted() const { return next.load(std::memory_order_relaxed) >= held.size(); }
+
+  const std::shared_ptr<Session> session;
+  google::protobuf::Arena arena;
+  v1::ConsumeResponse* const response;  // on the arena
+  std::vector<Held> held;               // one for each delivery
+  std::atomic<size_t> next{0};          // the first that is not claimed
+
+  static constexpr size_t kNotListed = std::numeric_limits<size_t>::max();
+  size_t position = kNotListed;  // in the Ledger's list; guarded by the Session's mutex
+};
+
+}  // namespace sluice::internal

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "sluice/verdict.h"
+
+namespace sluice {
+
+namespace v1 {
+class Delivery;
+}
+namespace internal {
+struct Frame;
+}
+
+// One attempt at one message, and the duty to settle it. Move-only: whoever has it owes the verdict. One that is
+// destroyed without a verdict naks, so that nothing is forgotten.
+//
+// Content is bytes: NATS promises no character set. The views live as long as the Message, also after its verdict.
+// Settling, cancelled() and deadline() are thread-safe; a moved-from Message may only be destroyed or assigned to.
+class Message {
+ public:
+  Message(Message&&) noexcept = default;
+  Message& operator=(Message&&) noexcept;
+  ~Message();
+
+  std::string_view subject() const;
+  std::string_view data() const;
+  std::string_view key() const;  // the ordering key, where one is configured
+  std::vector<std::pair<std::string_view, std::string_view>> headers() const;  // in their order; names may repeat
+  std::optional<std::string_view> header(std::string_view name) const;  // the first value; names are case-sensitive
+
+  uint64_t stream_sequence() const;    // position in the JetStream stream, from 1
+  uint64_t consumer_sequence() const;  // position among the consumer's deliveries, from 1
+  uint64_t num_delivered() const;      // attempts so far with this one, from 1
+  uint64_t num_pending() const;        // messages of the stream that the consumer had not delivered yet
+  std::chrono::system_clock::time_point timestamp() const;  // when JetStream stored it
+
+  // Settles it. Only the first verdict counts; false: there was one before, or the message was moved away. Never blocks
+  // on the network: verdicts are queued and go out together.
+  bool Settle(const Verdict& verdict);
+  bool Ack() { return Settle(sluice::Ack()); }
+  bool Nak(std::chrono::milliseconds delay = std::chrono::milliseconds(0)) { return Settle(sluice::Nak(delay)); }
+  bool Term(std::string_view reason = {}) { return Settle(sluice::Term(reason)); }
+
+  // Still at work: restarts the ack wait and the daemon's longest lease (10 min by default). The daemon keeps the ack
+  // wait from running out by itself, so only work that takes longer than the lease needs this.
+  void InProgress();
+
+  // True once nobody waits for this verdict any more: its lease ended, the daemon was lost, or the consumption stopped.
+  // JetStream will deliver the message again; long work may as well give up. May turn false again, if the message comes
+  // back while this one is still at work: it then stands for the new attempt.
+  bool cancelled() const;
+
+  // When the lease ends, or the drain if one is running: a verdict is due before.
+  std::chrono::system_clock::time_point deadline() const;
+
+  // For the library.
+  Message(std::shared_ptr<internal::Frame> frame, size_t index) : frame_(std::move(frame)), index_(index) {}
+
+ private:
+  const v1::Delivery& delivery() const;
+
+  std::shared_ptr<internal::Frame> frame_;  // null: moved from
+  size_t index_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,208 @@
+#include "client-sdk/cpp/ledger.h"
+
+#include <algorithm>
+#include <unordered_set>
+#include <utility>
+
+namespace sluice::internal {
+
+Ledger::Ledger(uint32_t credit, size_t remembered) : capacity_(std::max<size_t>(credit, remembered)) {}
+
+Ledger::Identity Ledger::IdentityOf(const v1::Delivery& delivery) {
+  const auto& stored = delivery.timestamp();
+  return {delivery.stream_sequence(), stored.seconds() * 1'000'000'000 + stored.nanos()};
+}
+
+template <typename F>
+void Ledger::ForEachHeld(F f) const {
+  for (Frame* frame : frames_) {
+    for (Held& held : frame->held) {
+      if (!held.settled) f(held);
+    }
+  }
+}
+
+std::vector<Settlement> Ledger::Accept(Frame& frame) {
+  std::vector<Settlement> to_tell;
+  const auto now = std::chrono::system_clock::now();
+  const auto& deliveries = frame.response->deliveries().deliveries();
+  frame.held = std::vector<Held>(deliveries.size());
+  for (int i = 0; i < deliveries.size(); ++i) {
+    Held& held = frame.held[i];
+    held.delivery = &deliveries[i];
+    held.id = deliveries[i].id();
+    held.stream = stream_;
+    held.leased = now;
+    if (deliveries[i].num_delivered() > 1 && Rejoin(deliveries[i], to_tell)) {
+      held.settled = held.Drop();
+      ++stats_.rejoined;
+    } else {
+      ++stats_.received;
+      ++stats_.in_flight;
+    }
+  }
+  frame.position = frames_.size();
+  frames_.push_back(&frame);
+  return to_tell;
+}
+
+void Ledger::Forget(Frame& frame) {
+  if (frame.position == Frame::kNotListed) return;
+  frames_.back()->position = frame.position;
+  std::swap(frames_[frame.position], frames_.back());
+  frames_.pop_back();
+}
+
+bool Ledger::Rejoin(const v1::Delivery& delivery, std::vector<Settlement>& to_tell) {
+  const Identity message = IdentityOf(delivery);
+  if (const auto orphan = orphans_.find(message.sequence);
+      orphan != orphans_.end() && IdentityOf(*orphan->second->delivery) == message) {
+    Held& held = *orphan->second;
+    // A lease that ended on this same stream: the daemon still counts the old id against the credit. It suppresses a
+    // nak that is late.
+    if (held.stream == stream_) to_tell.push_back({held.id, Nak()});
+    held.id = delivery.id();
+    held.stream = stream_;
+    held.leased = std::chrono::system_clock::now();
+    held.cancelled = false;
+    orphans_.erase(orphan);
+    return true;
+  }
+  if (const auto doubt = in_doubt_.find(message.sequence);
+      doubt != in_doubt_.end() && doubt->second.message == message) {
+    to_tell.push_back({delivery.id(), doubt->second.verdict});
+    Remember({message, delivery.id(), stream_, doubt->second.verdict});
+    return true;
+  }
+  return false;
+}
+
+std::optional<uint64_t> Ledger::Settle(Held& held, const Verdict& verdict) {
+  held.settled = true;
+  --stats_.in_flight;
+  Count(verdict);
+  const Identity message = IdentityOf(*held.delivery);
+  if (held.cancelled) {
+    if (const auto orphan = orphans_.find(message.sequence); orphan != orphans_.end() && orphan->second == &held) {
+      orphans_.erase(orphan);
+    }
+    RememberInDoubt(message, verdict);
+  }
+  if (held.stream != stream_) return std::nullopt;
+  Remember({message, held.id, held.stream, verdict});
+  if (!connected_) return std::nullopt;
+  return held.id;
+}
+
+std::vector<uint64_t> Ledger::ToResume() const {
+  constexpr size_t kMost = 1 << 20;  // of Open.resume
+  std::vector<uint64_t> ids;
+  ForEachHeld([&](const Held& held) {
+    if (held.stream == stream_) ids.push_back(held.id);
+  });
+  for (const Given& given : given_) {
+    if (given.stream == stream_) ids.push_back(given.id);
+  }
+  if (ids.size() > kMost) ids.resize(kMost);
+  return ids;
+}
+
+std::vector<Settlement> Ledger::OnOpened(const std::unordered_map<uint64_t, uint64_t>& resumed) {
+  std::vector<Settlement> to_tell;
+  const uint32_t previous = stream_++;
+  connected_ = true;
+  ++stats_.streams;
+  const auto order = [this](size_t i) { return (next_given_ + i) % given_.size(); };
+  for (size_t i = 0; i < given_.size(); ++i) {
+    Given& given = given_[order(i)];
+    if (given.stream != previous) continue;
+    if (const auto found = resumed.find(given.id); found != resumed.end()) {
+      given.id = found->second;
+      given.stream = stream_;
+      to_tell.push_back({given.id, given.verdict});
+    } else {
+      RememberInDoubt(given.message, given.verdict);
+    }
+  }
+  ForEachHeld([&](Held& held) {
+    if (held.stream != previous) return;
+    if (const auto found = resumed.find(held.id); found != resumed.end()) {
+      held.id = found->second;
+      held.stream = stream_;
+    } else {
+      ++stats_.lost;
+      Lose(held);
+    }
+  });
+  return to_tell;
+}
+
+std::vector<Settlement> Ledger::OnLeasesEnded(const std::vector<uint64_t>& ids) {
+  std::vector<Settlement> to_tell;
+  const std::unordered_set<uint64_t> ended(ids.begin(), ids.end());
+  ForEachHeld([&](Held& held) {
+    if (held.stream == stream_ && ended.contains(held.id) && Lose(held)) to_tell.push_back({held.id, Nak()});
+  });
+  return to_tell;
+}
+
+std::vector<Settlement> Ledger::HandBack() {
+  std::vector<Settlement> to_tell;
+  ForEachHeld([&](Held& held) {
+    if (!held.Drop()) return;
+    if (const auto id = Settle(held, Nak())) to_tell.push_back({*id, Nak()});
+  });
+  std::sort(to_tell.begin(), to_tell.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  return to_tell;
+}
+
+void Ledger::Close() {
+  connected_ = false;
+  ForEachHeld([this](Held& held) { Lose(held); });
+}
+
+bool Ledger::Lose(Held& held) {
+  if (held.Drop()) {
+    held.settled = true;
+    --stats_.in_flight;
+    return true;
+  }
+  held.cancelled = true;
+  orphans_[held.delivery->stream_sequence()] = &held;
+  return false;
+}
+
+void Ledger::Remember(Given given) {
+  if (given_.size() < capacity_) {
+    given_.push_back(std::move(given));
+  } else {
+    given_[next_given_] = std::move(given);
+    next_given_ = (next_given_ + 1) % capacity_;
+  }
+}
+
+void Ledger::RememberInDoubt(const Identity& message, const Verdict& verdict) {
+  if (verdict.kind() == Verdict::Kind::kNak) return;  // it is to be handled again
+  if (!in_doubt_.insert_or_assign(message.sequence, Doubt{message, verdict}).second) return;
+  in_doubt_order_.push_back(message.sequence);
+  if (in_doubt_order_.size() > capacity_) {
+    in_doubt_.erase(in_doubt_order_.front());
+    in_doubt_order_.pop_front();
+  }
+}
+
+void Ledger::Count(const Verdict& verdict) {
+  switch (verdict.kind()) {
+    case Verdict::Kind::kAck:
+      ++stats_.acked;
+      break;
+    case Verdict::Kind::kNak:
+      ++stats_.naked;
+      break;
+    case Verdict::Kind::kTerm:
+      ++stats_.terminated;
+      break;
+  }
+}
+
+}  // namespace sluice::internal

@@ -1,0 +1,25 @@
+#include "sluice/options.h"
+
+namespace sluice {
+
+const char* ToString(State state) {
+  switch (state) {
+    case State::kConnecting:
+      return "connecting";
+    case State::kServing:
+      return "serving";
+    case State::kNatsDown:
+      return "nats down";
+    case State::kConsumerMissing:
+      return "consumer missing";
+    case State::kConsumerInvalid:
+      return "consumer invalid";
+    case State::kPaused:
+      return "paused";
+    case State::kClosed:
+      return "closed";
+  }
+  return "?";
+}
+
+}  // namespace sluice
