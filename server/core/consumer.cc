@@ -105,9 +105,9 @@ void Consumer::TellOpened(Session* session, const OpenRequest& request) {
 }
 
 void Consumer::OnStreamHalfClosed(Session* session) {
+  session->FinishStream(absl::OkStatus());
   TakeBack(session->Queued());
   GiveBack(session->Held());
-  session->FinishStream(absl::OkStatus());
   EndSession(session);
 }
 

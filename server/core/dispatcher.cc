@@ -51,15 +51,21 @@ void Dispatcher::SetEligible(Session* session, bool eligible) {
 }
 
 void Dispatcher::Run() {
+  do {
+    touched_.clear();
+    Assign();
+    for (Session* session : touched_) session->Flush();  // which makes room for the next frame
+  } while (!touched_.empty());
+}
+
+void Dispatcher::Assign() {
   while (Delivery* delivery = ready_.front()) {
     Session* session = Choose(*delivery);
-    if (session == nullptr) break;
+    if (session == nullptr) return;
     Remove(delivery);
     if (session->queue_empty()) touched_.push_back(session);
     session->Enqueue(delivery);
   }
-  for (Session* session : touched_) session->Flush();
-  touched_.clear();
 }
 
 // The first in turn that has room; it then goes to the end. None may overtake a message that is too large for all.

@@ -39,6 +39,7 @@ class Dispatcher {
   absl::Time oldest() const;
 
  private:
+  void Assign();
   Session* Choose(const Delivery& delivery);
 
   base::Timers* const timers_;
@@ -46,7 +47,7 @@ class Dispatcher {
   uint64_t ready_count_ = 0;
   uint64_t ready_bytes_ = 0;
   base::IntrusiveList<Session, &Session::turn> eligible_;  // the next one to choose is in front
-  std::vector<Session*> touched_;                          // have got something in this Run()
+  std::vector<Session*> touched_;                          // have something for their next frame
 };
 
 }  // namespace sluice::core

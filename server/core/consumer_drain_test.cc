@@ -1,0 +1,190 @@
+#include "test/support/consumer_fixture.h"
+
+namespace sluice::core {
+namespace {
+
+using test::Numbers;
+using test::RecordingStream;
+using test::Strings;
+
+class ConsumerDrainTest : public test::ConsumerFixture {};
+
+TEST_F(ConsumerDrainTest, GoesThroughItsPhasesAndReports) {
+  Start();
+  RecordingStream app;
+  Session* session = Open(&app, 2);
+  source_->SendRange(1, 2);
+  Settle(session, {app.id_of(1)});
+  ASSERT_EQ(source_->pulls.size(), 2u);
+
+  daemon_.Drain(absl::Seconds(10));
+  EXPECT_EQ(consumer().phase(), DrainPhase::kQuiescing);
+  EXPECT_EQ(app.last<DrainingNotice>()->reason, DrainReason::kDaemon);
+  source_->SendRange(3, 3);  // fulfils the open pull
+  EXPECT_EQ(consumer().phase(), DrainPhase::kFencing);
+  EXPECT_EQ(app.sequences(), (Numbers{1, 2})) << "nothing new to apps";
+  EXPECT_EQ(Sent(), (Strings{"ACK ack.1.1"})) << "no NAK before the fence";
+  Fence();
+  EXPECT_EQ(Sent(), (Strings{"ACK ack.1.1", "NAK ack.3.1"}));
+  EXPECT_EQ(consumer().phase(), DrainPhase::kSettling);
+  Settle(session, {app.id_of(2)});
+  EXPECT_EQ(consumer().phase(), DrainPhase::kConfirming);
+  EXPECT_FALSE(app.finished().has_value());
+  ConfirmLast();
+  EXPECT_EQ(consumer().phase(), DrainPhase::kClosed);
+  EXPECT_EQ(daemon_.phase(), Daemon::Phase::kDrained);
+  EXPECT_EQ(app.finished(), absl::OkStatus());
+  const DrainReport& report = app.last<DrainedNotice>()->report;
+  EXPECT_EQ(report.awaited, 1u);
+  EXPECT_EQ(report.acked, 1u);
+  EXPECT_EQ(report.released, 1u);
+  EXPECT_EQ(report.unsettled, 0u);
+}
+
+TEST_F(ConsumerDrainTest, WhatWasNotWrittenIsReleasedAscending) {
+  Start();
+  RecordingStream app;
+  app.Block();
+  Open(&app, 5);
+  source_->SendRange(1, 5);
+  daemon_.Drain(absl::Seconds(10));
+  Fence();
+  EXPECT_EQ(Sent(), (Strings{"NAK ack.1.1", "NAK ack.2.1", "NAK ack.3.1", "NAK ack.4.1", "NAK ack.5.1"}));
+}
+
+TEST_F(ConsumerDrainTest, AnAppsNakWaitsForTheFenceToo) {
+  Start();
+  RecordingStream app;
+  Session* session = Open(&app, 5);
+  source_->SendRange(1, 2);
+  daemon_.Drain(absl::Seconds(10));
+  Settle(session, {app.id_of(2)}, Verdict::kNak);
+  session->OnHalfClosed();
+  EXPECT_TRUE(Sent().empty());
+  Fence();
+  EXPECT_EQ(Sent(), (Strings{"NAK ack.1.1", "NAK ack.2.1"}));
+  EXPECT_EQ(consumer().drain_report().naked, 2u);
+}
+
+TEST_F(ConsumerDrainTest, TheRestIsNakedAtTheDeadlineAndNamedInTheReport) {
+  Start();
+  RecordingStream app;
+  Open(&app, 3);
+  source_->SendRange(1, 3);
+  daemon_.Drain(absl::Seconds(10));
+  Fence();
+  loop_.RunFor(absl::Seconds(10));
+  EXPECT_EQ(Sent(), (Strings{"NAK ack.1.1", "NAK ack.2.1", "NAK ack.3.1"}));
+  ConfirmLast();
+  const DrainReport& report = app.last<DrainedNotice>()->report;
+  EXPECT_EQ(report.awaited, 3u);
+  EXPECT_EQ(report.naked, 3u);
+  EXPECT_TRUE(report.deadline_exceeded);
+}
+
+TEST_F(ConsumerDrainTest, LeasesAreKeptWhileAppsFinish) {
+  ConsumerInfo info;
+  info.ack_wait = absl::Seconds(2);
+  Start(info);
+  RecordingStream app;
+  Open(&app, 1);
+  source_->SendRange(1, 1);
+  daemon_.Drain(absl::Seconds(20));
+  Fence();
+  loop_.RunFor(absl::Seconds(10));
+  EXPECT_GE(consumer().counters().leases_extended, 9u);
+  EXPECT_EQ(consumer().counters().leases_ended, 0u);
+}
+
+TEST_F(ConsumerDrainTest, AMessageOnItsLastDeliveryIsHandedOutInsteadOfDiscarded) {
+  ConsumerInfo info;
+  info.max_deliver = 3;
+  Start(info);
+  RecordingStream app;
+  Session* session = Open(&app, 5);
+  app.Block();
+  std::vector<Message> messages;
+  messages.push_back(test::MakeMessage(1, 3));
+  messages.push_back(test::MakeMessage(2, 1));
+  source_->Send(std::move(messages));
+  daemon_.Drain(absl::Seconds(10));
+  app.Unblock(session);
+  Fence();
+  EXPECT_EQ(Sent(), (Strings{"NAK ack.2.1"}));
+  EXPECT_EQ(app.sequences(), (Numbers{1}));
+  Settle(session, app.ids());
+  ConfirmLast();
+  EXPECT_EQ(app.last<DrainedNotice>()->report.unsettled, 0u);
+  EXPECT_EQ(app.last<DrainedNotice>()->report.awaited, 1u);
+}
+
+TEST_F(ConsumerDrainTest, WithoutAnAppALastDeliveryIsNamedUnsettled) {
+  ConsumerInfo info;
+  info.max_deliver = 1;
+  Start(info);
+  RecordingStream app;
+  app.Block();
+  Session* session = Open(&app, 5);
+  source_->SendRange(1, 1);
+  session->OnBroken();
+  daemon_.Drain(absl::Seconds(10));
+  Fence();
+  ConfirmLast();
+  EXPECT_TRUE(Sent().empty());
+  EXPECT_EQ(daemon_.phase(), Daemon::Phase::kDrained);
+  EXPECT_EQ(consumer().drain_report().unsettled, 1u);
+}
+
+TEST_F(ConsumerDrainTest, AnAppMayComeBackDuringTheDrainForWhatItHolds) {
+  Start();
+  RecordingStream app, again, stranger;
+  Session* session = Open(&app, 2, "worker-1");
+  source_->SendRange(1, 2);
+  session->OnBroken();
+  daemon_.Drain(absl::Seconds(10));
+  Fence();
+  OpenRequest request;
+  request.consumer = "orders";
+  EXPECT_TRUE(absl::IsUnavailable(daemon_.Open(request, &stranger).status()));
+  Session* resumed = Open(&again, 2, "worker-1", app.ids());
+  EXPECT_NE(again.last<DrainingNotice>(), nullptr);
+  Settle(resumed, app.ids());
+  ConfirmLast();
+  EXPECT_EQ(Sent(), (Strings{"ACK ack.1.1", "ACK ack.2.1"}));
+  EXPECT_EQ(daemon_.phase(), Daemon::Phase::kDrained);
+}
+
+TEST_F(ConsumerDrainTest, WithoutNatsItWaitsForAReconnectUntilTheDeadline) {
+  Start();
+  RecordingStream app;
+  Session* session = Open(&app, 2);
+  source_->SendRange(1, 2);
+  source_->listener->OnConnection(false);
+  daemon_.Drain(absl::Seconds(10));
+  source_->listener->OnIntakeClosed();
+  Settle(session, app.ids());
+  EXPECT_EQ(consumer().phase(), DrainPhase::kConfirming);
+  loop_.RunFor(absl::Seconds(9));
+  EXPECT_EQ(consumer().phase(), DrainPhase::kConfirming);
+  loop_.RunFor(absl::Seconds(1));
+  EXPECT_EQ(consumer().phase(), DrainPhase::kClosed);
+  EXPECT_EQ(app.last<DrainedNotice>()->report.unsettled, 2u);
+}
+
+TEST_F(ConsumerDrainTest, AReconnectDuringTheDrainSavesTheVerdicts) {
+  Start();
+  RecordingStream app;
+  Session* session = Open(&app, 2);
+  source_->SendRange(1, 2);
+  source_->listener->OnConnection(false);
+  daemon_.Drain(absl::Seconds(10));
+  source_->listener->OnIntakeClosed();
+  Settle(session, app.ids());
+  source_->listener->OnConnection(true);
+  ConfirmLast();
+  EXPECT_EQ(Sent(), (Strings{"ACK ack.1.1", "ACK ack.2.1"}));
+  EXPECT_EQ(app.last<DrainedNotice>()->report.unsettled, 0u);
+}
+
+}  // namespace
+}  // namespace sluice::core

@@ -1,0 +1,124 @@
+#include "core/consumer.h"
+
+#include "test/support/consumer_fixture.h"
+
+namespace sluice::core {
+namespace {
+
+using test::Numbers;
+using test::RecordingStream;
+using test::Strings;
+
+class ConsumerTest : public test::ConsumerFixture {};
+
+TEST_F(ConsumerTest, ALateAckIsForwardedALateNakOrTermIsNot) {
+  options_.lease_max = absl::ZeroDuration();
+  Start();
+  RecordingStream app;
+  Session* session = Open(&app, 10);
+  source_->SendRange(1, 3);
+  loop_.RunFor(absl::Seconds(31));
+  ASSERT_NE(app.last<LeasesEndedNotice>(), nullptr);
+  EXPECT_EQ(app.last<LeasesEndedNotice>()->ids, app.ids());
+  Settle(session, {app.id_of(1)}, Verdict::kAck);
+  Settle(session, {app.id_of(2)}, Verdict::kNak);
+  Settle(session, {app.id_of(3)}, Verdict::kTerm);
+  EXPECT_EQ(Sent(), (Strings{"ACK ack.1.1"}));
+  for (uint64_t id : app.ids()) EXPECT_EQ(app.outcomes(id), (std::vector{SettleOutcome::kLate}));
+  EXPECT_EQ(consumer().counters().late, 3u);
+  EXPECT_EQ(consumer().counters().leases_ended, 3u);
+}
+
+TEST_F(ConsumerTest, ExtendsLeasesFromReceiptOn) {
+  Start();
+  RecordingStream app;
+  Open(&app, 1);
+  source_->SendRange(1, 2);  // the second waits for credit
+  loop_.RunFor(options_.resume_window - absl::Milliseconds(1));
+  EXPECT_TRUE(source_->settled.empty());
+  ConsumerInfo short_wait;
+  short_wait.ack_wait = absl::Seconds(2);
+  source_->listener->OnAttached(short_wait);
+  source_->Send([] {
+    std::vector<Message> messages;
+    messages.push_back(test::MakeMessage(3));
+    return messages;
+  }());
+  loop_.RunFor(absl::Seconds(1));
+  EXPECT_EQ(source_->settled.back().reply, "ack.3.1");
+  EXPECT_EQ(source_->settled.back().verdict, Verdict::kInProgress);
+}
+
+TEST_F(ConsumerTest, RefusesMoreStreamsThanAllowed) {
+  options_.max_streams = 2;
+  Start();
+  RecordingStream a, b, c;
+  Open(&a);
+  Open(&b);
+  OpenRequest request;
+  request.consumer = "orders";
+  const auto third = daemon_.Open(request, &c);
+  EXPECT_TRUE(absl::IsResourceExhausted(third.status())) << third.status();
+}
+
+TEST_F(ConsumerTest, StateChangesAreTold) {
+  Start();
+  RecordingStream app;
+  Open(&app);
+  source_->listener->OnConnection(false);
+  EXPECT_EQ(app.last<StateNotice>()->state, ConsumerState::kNatsDown);
+  source_->ComeUp();
+  EXPECT_EQ(app.last<StateNotice>()->state, ConsumerState::kServing);
+}
+
+TEST_F(ConsumerTest, VerdictsAreKeptWhileNatsIsAway) {
+  Start();
+  RecordingStream app;
+  Session* session = Open(&app, 3);
+  source_->SendRange(1, 3);
+  source_->listener->OnConnection(false);
+  Settle(session, app.ids());
+  EXPECT_TRUE(Sent().empty());
+  source_->ComeUp();
+  EXPECT_EQ(Sent(), (Strings{"ACK ack.1.1", "ACK ack.2.1", "ACK ack.3.1"}));
+}
+
+TEST_F(ConsumerTest, OutsideOfADrainALastAttemptIsKeptForTheNextAppRatherThanDiscarded) {
+  ConsumerInfo info;
+  info.max_deliver = 2;
+  Start(info);
+  RecordingStream app, next;
+  Session* session = Open(&app, 1);
+  std::vector<Message> last;
+  last.push_back(test::MakeMessage(1, 2));
+  source_->Send(std::move(last));
+  session->OnHalfClosed();
+  EXPECT_TRUE(Sent().empty()) << "a NAK would make the server give it up";
+  Open(&next, 1);
+  EXPECT_EQ(next.sequences(), (Numbers{1}));
+}
+
+TEST_F(ConsumerTest, CountsWhatHappens) {
+  Start();
+  RecordingStream app;
+  Session* session = Open(&app, 10);
+  std::vector<Message> messages;
+  messages.push_back(test::MakeMessage(1));
+  messages.push_back(test::MakeMessage(2, 3));
+  source_->Send(std::move(messages));
+  EXPECT_EQ(consumer().gauges().in_flight, 2u);
+  EXPECT_EQ(consumer().gauges().streams, 1u);
+  Settle(session, {app.id_of(1)});
+  Settle(session, {app.id_of(2)}, Verdict::kNak);
+  const Counters counters = consumer().counters();
+  EXPECT_EQ(counters.received, 2u);
+  EXPECT_EQ(counters.redelivered, 1u);
+  EXPECT_EQ(counters.delivered, 2u);
+  EXPECT_EQ(counters.acked, 1u);
+  EXPECT_EQ(counters.naked, 1u);
+  EXPECT_EQ(counters.pulls, 1u);
+  EXPECT_EQ(consumer().gauges().in_flight, 0u);
+}
+
+}  // namespace
+}  // namespace sluice::core

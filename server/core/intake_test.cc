@@ -1,0 +1,230 @@
+#include "core/intake.h"
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "test/support/scripted_source.h"
+#include "test/support/sim_clock.h"
+
+namespace sluice::core {
+namespace {
+
+using Kind = PullStatus::Kind;
+
+class IntakeTest : public testing::Test, public Intake::Owner {
+ protected:
+  IntakeTest() { intake_.Start(); }
+
+  Demand GetDemand() override { return demand_; }
+  uint64_t InFlightCount() override { return 0; }
+  void OnArrivals(absl::Span<Message> batch) override { arrived_ += batch.size(); }
+  void OnPullEnded() override { ++pulls_ended_; }
+  void OnConfirmed(uint64_t, const absl::Status&) override {}
+  void OnConnection(bool) override {}
+  void OnStateChanged(ConsumerState state, const std::string& detail) override {
+    state_ = state;
+    detail_ = detail;
+  }
+  void Close() {
+    intake_.Close([this] { quiesced_ = true; }, [this] { fenced_ = true; });
+  }
+
+  test::SimLoop loop_;
+  test::ScriptedSource source_;
+  ConsumerOptions options_;
+  Demand demand_ = {100, 1 << 20, true};
+  uint64_t arrived_ = 0;
+  int pulls_ended_ = 0;
+  ConsumerState state_ = ConsumerState::kNatsDown;
+  std::string detail_;
+  bool quiesced_ = false;
+  bool fenced_ = false;
+  Intake intake_{&loop_.timers(), options_, &source_, this};
+};
+
+TEST_F(IntakeTest, AttachesWhenConnectedThenPulls) {
+  EXPECT_EQ(source_.attaches, 0);
+  source_.listener->OnConnection(true);
+  EXPECT_EQ(source_.attaches, 1);
+  EXPECT_TRUE(source_.pulls.empty());
+  source_.listener->OnAttached(ConsumerInfo());
+  EXPECT_EQ(state_, ConsumerState::kServing);
+  ASSERT_EQ(source_.pulls.size(), 1u);
+  EXPECT_EQ(source_.pulls[0].batch, 100u);
+}
+
+TEST_F(IntakeTest, PullsNothingForNobody) {
+  demand_ = Demand();
+  source_.ComeUp();
+  EXPECT_TRUE(source_.pulls.empty());
+  demand_ = {5, 1000, true};
+  intake_.MaybePull();
+  EXPECT_EQ(source_.pulls.size(), 1u);
+}
+
+TEST_F(IntakeTest, TheNextPullFollowsWhenOneIsFulfilledOrExpired) {
+  demand_.messages = 2;
+  source_.ComeUp();
+  source_.SendRange(1, 1);
+  EXPECT_EQ(source_.pulls.size(), 1u);
+  source_.SendRange(2, 2);
+  EXPECT_EQ(source_.pulls.size(), 2u);
+  source_.EndPull(Kind::kExpired);
+  EXPECT_EQ(source_.pulls.size(), 3u);
+  EXPECT_EQ(arrived_, 2u);
+}
+
+TEST_F(IntakeTest, AStatusOfAnEarlierPullChangesNothing) {
+  source_.ComeUp();
+  source_.EndPull();
+  ASSERT_EQ(source_.pulls.size(), 2u);
+  source_.listener->OnPullStatus({Kind::kExpired, 1, "408"});
+  EXPECT_EQ(source_.pulls.size(), 2u);
+}
+
+TEST_F(IntakeTest, BacksOffWhenTheServerRefuses) {
+  for (Kind kind :
+       {Kind::kLimitExceeded, Kind::kBadRequest, Kind::kLeadershipChange, Kind::kServerShutdown, Kind::kUnknown}) {
+    SCOPED_TRACE(static_cast<int>(kind));
+    if (source_.pulls.empty()) source_.ComeUp();
+    const size_t before = source_.pulls.size();
+    source_.EndPull(kind);
+    intake_.MaybePull();
+    EXPECT_EQ(source_.pulls.size(), before);
+    loop_.RunFor(absl::Milliseconds(400));
+    EXPECT_EQ(source_.pulls.size(), before + 1);
+  }
+}
+
+TEST_F(IntakeTest, ADeletedConsumerIsToldAndLookedForAgain) {
+  source_.ComeUp();
+  source_.EndPull(Kind::kConsumerDeleted);
+  EXPECT_EQ(state_, ConsumerState::kConsumerMissing);
+  EXPECT_EQ(source_.attaches, 2);
+  source_.listener->OnAttached(absl::NotFoundError("no consumer 'orders' on stream ORDERS"));
+  EXPECT_EQ(state_, ConsumerState::kConsumerMissing);
+  EXPECT_EQ(detail_, "no consumer 'orders' on stream ORDERS");
+  loop_.RunFor(absl::Seconds(1));
+  EXPECT_EQ(source_.attaches, 3);
+  source_.listener->OnAttached(ConsumerInfo());
+  EXPECT_EQ(state_, ConsumerState::kServing);
+  EXPECT_EQ(source_.pulls.size(), 2u);
+}
+
+TEST_F(IntakeTest, AConsumerThatIsNotAsConfiguredIsToldAndAskedForAgain) {
+  source_.listener->OnConnection(true);
+  source_.listener->OnAttached(absl::FailedPreconditionError("ack_wait is 5s, configured 30s"));
+  EXPECT_EQ(state_, ConsumerState::kConsumerInvalid);
+  EXPECT_TRUE(source_.pulls.empty());
+  loop_.RunFor(absl::Seconds(1));
+  EXPECT_EQ(source_.attaches, 2);
+}
+
+TEST_F(IntakeTest, SilenceIsFollowedByALook) {
+  options_.pull_expires = absl::Seconds(30);
+  options_.pull_heartbeat = absl::Seconds(1);
+  source_.ComeUp();
+  for (int i = 0; i < 10; ++i) {
+    loop_.RunFor(absl::Seconds(1));
+    source_.listener->OnPullStatus({Kind::kHeartbeat, 1, "100"});
+  }
+  EXPECT_EQ(source_.attaches, 1) << "heartbeats show that the pull is alive";
+  loop_.RunFor(absl::Seconds(3));
+  EXPECT_EQ(source_.attaches, 2);
+  source_.listener->OnAttached(ConsumerInfo());
+  EXPECT_EQ(source_.pulls.size(), 2u);
+}
+
+TEST_F(IntakeTest, AReconnectAttachesAndPullsAnew) {
+  source_.ComeUp();
+  source_.listener->OnConnection(false);
+  EXPECT_EQ(state_, ConsumerState::kNatsDown);
+  EXPECT_FALSE(intake_.pull_is_open());
+  source_.ComeUp();
+  EXPECT_EQ(source_.attaches, 2);
+  EXPECT_EQ(source_.pulls.size(), 2u);
+}
+
+TEST_F(IntakeTest, NoAnswerDoesNotSpeakIllOfAConsumerThatWasWell) {
+  source_.ComeUp();
+  source_.EndPull(Kind::kNoResponders);
+  source_.listener->OnAttached(absl::DeadlineExceededError("no answer"));
+  EXPECT_EQ(state_, ConsumerState::kServing);
+}
+
+TEST_F(IntakeTest, TellsOfAPausedConsumer) {
+  ConsumerInfo info;
+  info.paused_until = loop_.now() + absl::Minutes(5);
+  source_.ComeUp(info);
+  EXPECT_EQ(state_, ConsumerState::kPaused);
+}
+
+// The order that strands nothing: the open pull ends, then the subscription, then CONSUMER.INFO.
+TEST_F(IntakeTest, ClosesBehindTheOpenPull) {
+  source_.ComeUp();
+  Close();
+  EXPECT_FALSE(quiesced_);
+  EXPECT_EQ(source_.closes, 0) << "an UNSUB now could strand a batch";
+  source_.SendRange(1, 100);
+  EXPECT_TRUE(quiesced_);
+  EXPECT_EQ(source_.pulls.size(), 1u) << "no new pull while closing";
+  EXPECT_EQ(source_.closes, 1);
+  EXPECT_EQ(source_.infos, 0);
+  source_.listener->OnIntakeClosed();
+  EXPECT_EQ(source_.infos, 1);
+  EXPECT_FALSE(fenced_);
+  source_.listener->OnInfo(ConsumerInfo());
+  EXPECT_TRUE(fenced_);
+}
+
+TEST_F(IntakeTest, ClosesAtTheLatestWhenThePullHasExpiredForCertain) {
+  source_.ComeUp();
+  Close();
+  loop_.RunFor(absl::Seconds(1));
+  EXPECT_FALSE(quiesced_);
+  loop_.RunFor(absl::Seconds(1));
+  EXPECT_TRUE(quiesced_);
+}
+
+TEST_F(IntakeTest, APullGivenUpInSilenceIsStillWaitedForWhenClosing) {
+  options_.pull_expires = absl::Seconds(30);
+  options_.pull_heartbeat = absl::Seconds(1);
+  source_.ComeUp();
+  loop_.RunFor(absl::Seconds(3));
+  ASSERT_EQ(source_.attaches, 2);
+  Close();
+  EXPECT_FALSE(quiesced_) << "the server may still answer it";
+  loop_.RunFor(absl::Seconds(28));
+  EXPECT_TRUE(quiesced_);
+}
+
+TEST_F(IntakeTest, ClosesWithoutAConnection) {
+  source_.ComeUp();
+  source_.listener->OnConnection(false);
+  Close();
+  EXPECT_TRUE(quiesced_);
+  source_.listener->OnIntakeClosed();
+  EXPECT_TRUE(fenced_);
+  EXPECT_EQ(source_.infos, 0);
+}
+
+TEST_F(IntakeTest, ADisconnectEndsTheWaitForTheOpenPull) {
+  source_.ComeUp();
+  Close();
+  source_.listener->OnConnection(false);
+  EXPECT_TRUE(quiesced_);
+}
+
+TEST_F(IntakeTest, AMissingAnswerAtTheFenceDoesNotHoldItUp) {
+  source_.ComeUp();
+  Close();
+  source_.EndPull();
+  source_.listener->OnIntakeClosed();
+  source_.listener->OnInfo(absl::DeadlineExceededError("no answer"));
+  EXPECT_TRUE(fenced_);
+}
+
+}  // namespace
+}  // namespace sluice::core

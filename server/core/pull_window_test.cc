@@ -1,0 +1,77 @@
+#include "core/pull_window.h"
+
+#include <gtest/gtest.h>
+
+namespace sluice::core {
+namespace {
+
+Demand Wants(uint64_t messages, uint64_t bytes = 1 << 20) { return {messages, bytes, false}; }
+
+class PullWindowTest : public testing::Test {
+ protected:
+  ConsumerOptions options_;
+  PullWindow window_{options_};
+};
+
+TEST_F(PullWindowTest, AsksForWhatTheAppsWouldTake) {
+  const auto pull = window_.Open(Wants(10, 5000), 0);
+  ASSERT_TRUE(pull.has_value());
+  EXPECT_EQ(pull->batch, 10u);
+  EXPECT_EQ(pull->max_bytes, 5000u);
+  EXPECT_EQ(pull->expires, absl::Seconds(1));
+  EXPECT_EQ(pull->heartbeat, absl::Milliseconds(500));
+}
+
+TEST_F(PullWindowTest, AsksForNothingWithoutDemand) { EXPECT_FALSE(window_.Open(Demand(), 0).has_value()); }
+
+TEST_F(PullWindowTest, NeverAsksForMoreThanABatch) { EXPECT_EQ(window_.Open(Wants(100'000), 0)->batch, 256u); }
+
+TEST_F(PullWindowTest, OnePullIsOpenAtATime) {
+  ASSERT_TRUE(window_.Open(Wants(3), 0).has_value());
+  EXPECT_FALSE(window_.Open(Wants(100), 0).has_value());
+  EXPECT_FALSE(window_.OnMessages(2));
+  EXPECT_FALSE(window_.Open(Wants(100), 0).has_value());
+  EXPECT_TRUE(window_.OnMessages(1));
+  const auto next = window_.Open(Wants(100), 0);
+  ASSERT_TRUE(next.has_value());
+  EXPECT_EQ(next->id, 2u);
+}
+
+TEST_F(PullWindowTest, StaysWithinWhatTheServerAllows) {
+  ConsumerInfo info;
+  info.max_ack_pending = 100;
+  info.max_request_batch = 50;
+  info.max_request_max_bytes = 1000;
+  info.max_request_expires = absl::Milliseconds(400);
+  window_.SetLimits(info);
+  const auto pull = window_.Open(Wants(200), 0);
+  EXPECT_EQ(pull->batch, 50u);
+  EXPECT_EQ(pull->max_bytes, 1000u);
+  EXPECT_EQ(pull->expires, absl::Milliseconds(400));
+  EXPECT_EQ(pull->heartbeat, absl::Milliseconds(200));
+  window_.Close();
+  EXPECT_EQ(window_.Open(Wants(200), 90)->batch, 10u);
+  window_.Close();
+  EXPECT_FALSE(window_.Open(Wants(200), 100).has_value());
+}
+
+TEST_F(PullWindowTest, AMessageLargerThanTheCreditComesAloneForAnIdleApp) {
+  ASSERT_TRUE(window_.Open(Wants(10, 1000), 0).has_value());
+  window_.OnMessageTooLarge();
+  EXPECT_FALSE(window_.Open(Wants(10, 1000), 0).has_value()) << "the same bytes would fail the same way";
+  const auto alone = window_.Open({10, 1000, true}, 0);
+  ASSERT_TRUE(alone.has_value());
+  EXPECT_EQ(alone->batch, 1u);
+  EXPECT_EQ(alone->max_bytes, 0u);
+  window_.OnMessages(1);
+  EXPECT_EQ(window_.Open(Wants(10, 1000), 0)->batch, 10u) << "once it has come, all is as before";
+}
+
+TEST_F(PullWindowTest, MoreCreditIsAnotherTryForALargeMessage) {
+  ASSERT_TRUE(window_.Open(Wants(10, 1000), 0).has_value());
+  window_.OnMessageTooLarge();
+  EXPECT_EQ(window_.Open(Wants(10, 2000), 0)->max_bytes, 2000u);
+}
+
+}  // namespace
+}  // namespace sluice::core
