@@ -74,7 +74,9 @@ TEST(AckSubjectTest, SurvivesAnyMutation) {
     for (int flips = random() % 4; flips >= 0; --flips) reply[random() % reply.size()] = static_cast<char>(random());
     reply.resize(random() % (reply.size() + 1));
     core::Message message;
-    if (!ParseAckSubject(reply, message)) EXPECT_EQ(message.num_delivered, 0u);
+    if (!ParseAckSubject(reply, message)) {
+      EXPECT_EQ(message.num_delivered, 0u);
+    }
   }
 }
 

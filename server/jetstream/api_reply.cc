@@ -49,7 +49,8 @@ absl::Status ApiStatus(const ApiReply& reply, absl::string_view stream, absl::st
                                         reply.description, " (code ", reply.code, ", err_code ", reply.err_code, ")");
   const bool raced = reply.err_code == kConsumerExists || reply.err_code == kConsumerDoesNotExist;
   if (raced) return absl::AbortedError(told);
-  if (reply.code >= 500) return absl::UnavailableError(told);
+  const bool refused = reply.err_code == kConsumerCreateFailed;  // a 500, but of the configuration
+  if (reply.code >= 500 && !refused) return absl::UnavailableError(told);
   return absl::FailedPreconditionError(told);
 }
 

@@ -10,6 +10,7 @@ namespace sluice::jetstream {
 
 // The server's own numbers of errors that Sluice acts on (`err_code`).
 enum ApiError : int {
+  kConsumerCreateFailed = 10012,  // also of an update that changes what cannot change
   kConsumerNotFound = 10014,
   kStreamNotFound = 10059,
   kConsumerExists = 10148,        // action create, from 2.10

@@ -278,6 +278,11 @@ absl::Status Connection::PublishRequest(const char* subject, const char* reply, 
       natsConnection_PublishRequest(nats_.get(), subject, reply, payload.data(), static_cast<int>(payload.size())));
 }
 
+absl::Status Connection::PublishMessage(natsMsg* msg) {
+  if (!connected_) return absl::UnavailableError("not connected to NATS");
+  return ToStatus(natsConnection_PublishMsg(nats_.get(), msg));
+}
+
 void Connection::Request(const Listener* owner, const char* subject, absl::string_view payload, absl::Duration timeout,
                          Requests::Callback callback) {
   const uint64_t id = requests_.Add(owner, timeout, std::move(callback));

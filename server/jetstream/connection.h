@@ -62,6 +62,8 @@ class Connection {
   // All while connected only. Written by cnats's flusher, within about 1 ms, in order.
   absl::Status Publish(const char* subject, absl::string_view payload);
   absl::Status PublishRequest(const char* subject, const char* reply, absl::string_view payload);
+  // With headers, as only a natsMsg can have them; it stays the caller's.
+  absl::Status PublishMessage(natsMsg* msg);
   // Not blocking: the callback comes on the loop, once, unless the connection or the listener goes first. UNAVAILABLE:
   // not connected, the connection went, or nobody serves `subject`. DEADLINE_EXCEEDED: no answer.
   void Request(const Listener* owner, const char* subject, absl::string_view payload, absl::Duration timeout,

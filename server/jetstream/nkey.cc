@@ -12,8 +12,9 @@ namespace {
 constexpr absl::string_view kBase32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 constexpr size_t kKeyBytes = 32;
 constexpr size_t kSeedBytes = 2 + kKeyBytes + 2;  // two prefixes in one, the seed, a checksum
-constexpr uint8_t kSeedPrefix = 18 << 3;          // 'S'
-constexpr uint8_t kUserPrefix = 20 << 3;          // 'U'
+constexpr size_t kSeedDigits = 58;
+constexpr uint8_t kSeedPrefix = 18 << 3;  // 'S'
+constexpr uint8_t kUserPrefix = 20 << 3;  // 'U'
 
 // CRC-16/XMODEM.
 uint16_t Checksum(const uint8_t* bytes, size_t size) {
@@ -66,7 +67,8 @@ bool IsUserSeed(const std::vector<uint8_t>& bytes) {
 
 absl::StatusOr<std::string> PublicNKey(absl::string_view seed) {
   const std::vector<uint8_t> bytes = DecodeBase32(seed);
-  if (!IsUserSeed(bytes)) return absl::InvalidArgumentError("it holds no user's NKey seed (58 characters, SU...)");
+  if (seed.size() != kSeedDigits || !IsUserSeed(bytes))
+    return absl::InvalidArgumentError("it holds no user's NKey seed (58 characters, SU...)");
 
   const std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> key(
       EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, bytes.data() + 2, kKeyBytes), EVP_PKEY_free);
