@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Messages per second through the daemon, beside what bounds it, in one run.
+
+Rounds are interleaved, so that a slow minute of the machine slows everything: compare the ratios, not the absolute figures.
+
+  floor   a bare gRPC stream moving the same frames and packed ids: what a sidecar could reach
+  stub    the daemon with an upstream that costs nothing, the C++ client in another process, Unix socket
+  real    nats-server, stream in memory, an ack per message; the daemon and the C++ client
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+CREDIT = 4096
+PAYLOAD = 128
+
+
+class Server:
+    """A program that prints "ready" (or is probed), serves until SIGTERM, and then says what it used."""
+
+    def __init__(self, command, ready=None):
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        if ready is None:
+            line = self.process.stdout.readline()
+            if line.strip() != "ready":
+                raise SystemExit(f"bench: {command[0]} did not start")
+        else:
+            wait_until(lambda: ready() or self.process.poll() is not None, f"{command[0]} to be ready")
+
+    def cpu_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise SystemExit(f"bench: {self.process.args[0]} did not end")
+
+
+def wait_until(condition, what, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"bench: waited {seconds} s for {what}")
+        time.sleep(0.01)
+
+
+def accepts(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Bench:
+    def __init__(self, build, folder):
+        self.build = build
+        self.folder = folder
+        self.socket = os.path.join(folder, "s.sock")
+
+    def run(self, program, *arguments):
+        return subprocess.run([str(self.build / program), *map(str, arguments)], check=True, capture_output=True, text=True,
+                              timeout=120).stdout
+
+    def consume(self, server, style, count):
+        before = server.cpu_seconds()
+        app = json.loads(self.run("bench_app", f"unix:{self.socket}", style, count, CREDIT))
+        return {"rate": count / app["seconds"], "cpu_us": (server.cpu_seconds() - before) / count * 1e6}
+
+    def floor(self, count):
+        server = Server([str(self.build / "bench_floor"), f"unix:{self.socket}", str(PAYLOAD), str(CREDIT)])
+        try:
+            return self.consume(server, "bare", count)
+        finally:
+            server.stop()
+
+    def stub(self, count):
+        server = Server([str(self.build / "bench_stub_daemon"), self.socket, str(PAYLOAD)])
+        try:
+            return self.consume(server, "sdk", count)
+        finally:
+            server.stop()
+
+    def real(self, count):
+        port = free_port()
+        nats_server = shutil.which("nats-server", path=os.environ.get("PATH", "") + ":/usr/sbin")
+        for candidate in reversed(os.environ.get("SLUICE_NATS_SERVERS", "").split(":")):
+            if candidate:
+                nats_server = candidate  # the newest that is there
+                break
+        store = os.path.join(self.folder, "store")
+        nats = Server([nats_server, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", store], ready=lambda: accepts(port))
+        try:
+            url = f"nats://127.0.0.1:{port}"
+            self.run("bench_publish", url, "BENCH", count, PAYLOAD)
+            config = os.path.join(self.folder, "sluice.yaml")
+            pathlib.Path(config).write_text(
+                f"nats: {{servers: [\"{url}\"]}}\n"
+                f"listen: {{unix: {self.socket}}}\n"
+                "consumers:\n"
+                "  - {name: bench, stream: BENCH, durable: bench, config: {max_ack_pending: 20000}}\n")
+            daemon = Server([str(self.build / "sluice"), "serve", "--config", config],
+                            ready=lambda: os.path.exists(self.socket))
+            try:
+                return self.consume(daemon, "sdk", count)
+            finally:
+                daemon.stop()
+        finally:
+            nats.stop()
+            shutil.rmtree(store, ignore_errors=True)
+
+
+PARTS = {  # name -> (messages per round, label)
+    "floor": (2_000_000, "bare gRPC stream, 128 B"),
+    "stub": (1_000_000, "daemon, stub upstream, 128 B"),
+    "real": (200_000, "daemon, nats-server, 128 B"),
+}
+
+
+def figures(rounds):
+    rates = {part: [r["rate"] for r in results] for part, results in rounds.items() if results}
+    values = []
+    for part, results in rounds.items():
+        if results:
+            values.append((f"rate.{part}.128", max(rates[part]), "msg/s"))
+            values.append((f"cpu_us.{part}.128", min(r["cpu_us"] for r in results), "us/msg"))
+    if rates.get("floor") and rates.get("stub"):
+        ratios = [stub / floor for stub, floor in zip(rates["stub"], rates["floor"])]
+        values.append(("rate.stub.128.vs_floor", statistics.median(ratios), "ratio"))
+    return values
+
+
+def print_table(rounds):
+    print(f"\n{'':32}{'best':>12}{'median':>12}{'worst':>12}   msg/s   server CPU us/msg")
+    for part, results in rounds.items():
+        if results:
+            rates = [r["rate"] for r in results]
+            print(f"{PARTS[part][1]:32}{max(rates):12,.0f}{statistics.median(rates):12,.0f}{min(rates):12,.0f}"
+                  f"{min(r['cpu_us'] for r in results):28.2f}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default="build/release")
+    parser.add_argument("--output", type=pathlib.Path, default="build/bench.json")
+    parser.add_argument("--only", choices=PARTS, help="one part")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+
+    parts = [options.only] if options.only else list(PARTS)
+    rounds = {part: [] for part in parts}
+    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
+        bench = Bench(options.build.resolve(), folder)
+        for number in range(1, options.rounds + 1):
+            for part in parts:
+                print(f"\rround {number} of {options.rounds}: {part:8}", end="", file=sys.stderr, flush=True)
+                rounds[part].append(getattr(bench, part)(PARTS[part][0]))
+    print("\r" + " " * 40 + "\r", end="", file=sys.stderr)
+    print_table(rounds)
+    values = figures(rounds)
+    for name, value, unit in values:
+        if unit == "ratio":
+            print(f"{name} {value:.2f}")
+    options.output.write_text(
+        json.dumps([{"name": name, "value": round(value, 4), "unit": unit} for name, value, unit in values], indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+#include "test/bench/floor_service.h"
+
+#include <mutex>
+#include <string>
+
+namespace sluice::bench {
+namespace {
+
+constexpr size_t kFrame = 256;  // messages, as the daemon's
+
+class FloorStream final : public grpc::ServerBidiReactor<v1::ConsumeRequest, v1::ConsumeResponse> {
+ public:
+  FloorStream(size_t payload_bytes, size_t window) : window_(window) {
+    for (size_t i = 0; i < kFrame; ++i) {
+      v1::Delivery* delivery = response_.mutable_deliveries()->add_deliveries();
+      delivery->set_subject("bench.subject");
+      delivery->set_data(std::string(payload_bytes, 'x'));
+      delivery->set_num_delivered(1);
+      delivery->mutable_timestamp()->set_seconds(1'700'000'000);
+    }
+    StartRead(&request_);
+  }
+
+  void OnReadDone(bool ok) override {
+    std::unique_lock lock(mutex_);
+    if (!ok) {
+      ended_ = true;
+      if (!writing_) Finish(grpc::Status::OK);
+      return;
+    }
+    if (request_.has_open()) open_ = true;
+    for (const v1::SettleRun& run : request_.settle().runs()) unanswered_ -= run.ids_size();
+    Write();
+    lock.unlock();
+    StartRead(&request_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    std::unique_lock lock(mutex_);
+    writing_ = false;
+    if (ended_ || !ok) {
+      if (ended_) Finish(grpc::Status::OK);
+      return;
+    }
+    Write();
+  }
+
+  void OnDone() override { delete this; }
+
+ private:
+  void Write() {
+    if (!open_ || writing_ || ended_ || unanswered_ + kFrame > window_) return;
+    for (v1::Delivery& delivery : *response_.mutable_deliveries()->mutable_deliveries()) {
+      ++sequence_;
+      delivery.set_id(sequence_);
+      delivery.set_stream_sequence(sequence_);
+      delivery.set_consumer_sequence(sequence_);
+    }
+    unanswered_ += kFrame;
+    writing_ = true;
+    StartWrite(&response_);
+  }
+
+  const size_t window_;
+  std::mutex mutex_;
+  bool open_ = false;
+  bool writing_ = false;
+  bool ended_ = false;
+  size_t unanswered_ = 0;
+  uint64_t sequence_ = 0;
+  v1::ConsumeRequest request_;
+  v1::ConsumeResponse response_;
+};
+
+}  // namespace
+
+grpc::ServerBidiReactor<v1::ConsumeRequest, v1::ConsumeResponse>* FloorService::Consume(grpc::CallbackServerContext*) {
+  return new FloorStream(payload_bytes_, window_);
+}
+
+}  // namespace sluice::bench

@@ -1,0 +1,77 @@
+#include "test/bench/stub_source.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+namespace sluice::bench {
+
+StubSource::StubSource(base::EventLoop* loop, size_t payload_bytes) : loop_(loop), payload_bytes_(payload_bytes) {}
+
+StubSource::~StubSource() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (producer_.joinable()) producer_.join();
+}
+
+void StubSource::Start(Listener* listener) {
+  listener_ = listener;
+  producer_ = std::thread([this] { Produce(); });
+  loop_->Post([this] { listener_->OnConnection(true); });
+}
+
+void StubSource::Attach() {
+  loop_->Post([this] { listener_->OnAttached(core::ConsumerInfo()); });
+}
+
+void StubSource::Pull(const core::PullRequest& request) {
+  absl::MutexLock lock(&mutex_);
+  wanted_ += request.batch;
+}
+
+void StubSource::Confirm(absl::string_view, const core::Settlement&, uint64_t tag) {
+  loop_->Post([this, tag] { listener_->OnConfirmed(tag, absl::OkStatus()); });
+}
+
+void StubSource::RequestInfo() {
+  loop_->Post([this] { listener_->OnInfo(core::ConsumerInfo()); });
+}
+
+void StubSource::CloseIntake() {
+  loop_->Post([this] { listener_->OnIntakeClosed(); });
+}
+
+void StubSource::Produce() {
+  while (true) {
+    uint64_t count = 0;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(this, &StubSource::HasWork));
+      if (stopping_) return;
+      count = std::exchange(wanted_, 0);
+    }
+    for (uint64_t i = 0; i < count; ++i) {
+      core::Message message;
+      char* block = static_cast<char*>(std::malloc(payload_bytes_ + reply_.size() + 1));
+      std::memset(block, 'x', payload_bytes_);
+      std::memcpy(block + payload_bytes_, reply_.c_str(), reply_.size() + 1);
+      message.subject = "bench.subject";
+      message.data = absl::string_view(block, payload_bytes_);
+      message.reply = absl::string_view(block + payload_bytes_, reply_.size());
+      message.stream_sequence = message.consumer_sequence = ++sequence_;
+      message.num_delivered = 1;
+      message.timestamp_ns = 1'700'000'000'000'000'000;
+      message.owner = {block, [](void* owner) { std::free(owner); }};
+      if (mailbox_.Push(std::move(message))) loop_->Post([this] { Hand(); });
+    }
+  }
+}
+
+void StubSource::Hand() {
+  mailbox_.Take(batch_);
+  listener_->OnMessages(absl::MakeSpan(batch_));
+}
+
+}  // namespace sluice::bench
