@@ -100,8 +100,9 @@ void Intake::MaybePull() {
 void Intake::OnMessages(absl::Span<Message> batch) {
   pull_backoff_.Reset();
   const bool fulfilled = window_.OnMessages(batch.size());
+  if (fulfilled) EndPull();  // first: the owner may open the next one as soon as it has the messages
   owner_->OnArrivals(batch);
-  if (fulfilled) OnPullOver();
+  if (fulfilled) GoOn();
 }
 
 void Intake::OnPullStatus(const PullStatus& status) {
@@ -148,16 +149,24 @@ void Intake::PullLater() {
   if (state_ == State::kReady) retry_.SetAfter(pull_backoff_.Next(), [this] { MaybePull(); });
 }
 
-// The open pull is fulfilled, ended by the server, or lost.
+// The open pull was ended by the server, or is lost.
 void Intake::OnPullOver() {
   window_.Close();
+  EndPull();
+  GoOn();
+}
+
+void Intake::EndPull() {
   silence_.Cancel();
+  if (state_ != State::kQuiescing) owner_->OnPullEnded();
+}
+
+void Intake::GoOn() {
   if (state_ == State::kQuiescing) {
     CloseWhenQuiet();
-    return;
+  } else {
+    MaybePull();
   }
-  owner_->OnPullEnded();
-  MaybePull();
 }
 
 // A pull that the server knows is heard of: by messages, a heartbeat or its end. Silence means that the consumer is

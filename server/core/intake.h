@@ -79,6 +79,8 @@ class Intake final : public MessageSource::Listener {
   void AttachLater(ConsumerState told, const std::string& detail);
   void PullLater();
   void OnPullOver();
+  void EndPull();
+  void GoOn();
   void WatchPull();
   void CloseWhenQuiet();
   void FinishClose();
