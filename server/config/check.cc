@@ -1,0 +1,130 @@
+#include "config/check.h"
+
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace sluice::config {
+namespace {
+
+void CheckLogin(const Nats& nats, Reader& reader) {
+  if (!nats.password.empty() && nats.user.empty()) {
+    reader.ComplainAt("nats.password", "there is no user for this password; add 'user:'");
+  }
+  const std::pair<const char*, const std::string*> ways[] = {{"nats.user", &nats.user},
+                                                             {"nats.token", &nats.token},
+                                                             {"nats.credentials_file", &nats.credentials_file},
+                                                             {"nats.nkey_seed_file", &nats.nkey_seed_file}};
+  const char* chosen = nullptr;
+  for (const auto& [key, value] : ways) {
+    if (value->empty()) continue;
+    if (chosen != nullptr) {
+      reader.ComplainAt(key, absl::StrCat("there is also '", chosen, "'; keep one way to log in"));
+    }
+    chosen = key;
+  }
+}
+
+void CheckTls(const Tls& tls, Reader& reader) {
+  if (tls.cert_file.empty() != tls.key_file.empty()) {
+    const bool has_certificate = !tls.cert_file.empty();
+    reader.ComplainAt(has_certificate ? "nats.tls.cert_file" : "nats.tls.key_file",
+                      absl::StrCat("a certificate needs its key, and the other way round; add '",
+                                   has_certificate ? "key_file" : "cert_file", ":'"));
+  }
+  const std::pair<const char*, bool> options[] = {{"nats.tls.ca_file", !tls.ca_file.empty()},
+                                                  {"nats.tls.cert_file", !tls.cert_file.empty()},
+                                                  {"nats.tls.server_name", !tls.server_name.empty()},
+                                                  {"nats.tls.insecure_skip_verify", tls.insecure_skip_verify}};
+  for (const auto& [key, given] : options) {
+    if (given && !tls.enabled) return reader.ComplainAt(key, "TLS is not enabled; add 'enabled: true' beside it");
+  }
+}
+
+void CheckNats(const Nats& nats, Reader& reader) {
+  if (nats.servers.empty()) reader.ComplainAt("nats.servers", "there is no server; add one, or leave the key out");
+  if (!nats.domain.empty() && nats.api_prefix != Nats().api_prefix) {
+    reader.ComplainAt("nats.api_prefix", "a domain implies its own prefix; keep either 'domain' or 'api_prefix'");
+  }
+  CheckLogin(nats, reader);
+  CheckTls(nats.tls, reader);
+}
+
+void CheckStart(const core::DurableConfig& config, const std::string& path, Reader& reader) {
+  const std::string policy = config.deliver_policy.value_or("all");
+  const auto check = [&](const char* key, bool given, const char* wanted_by) {
+    if (given == (policy == wanted_by)) return;
+    const std::string what = given ? absl::StrCat("only for 'deliver_policy: ", wanted_by, "'; remove it, or set that")
+                                   : absl::StrCat("'deliver_policy: ", wanted_by, "' needs it; add '", key, ":'");
+    reader.ComplainAt(absl::StrCat(path, ".", given ? key : "deliver_policy"), what);
+  };
+  check("opt_start_seq", config.opt_start_seq.has_value(), "by_start_sequence");
+  check("opt_start_time", config.opt_start_time.has_value(), "by_start_time");
+}
+
+void CheckDurable(const core::DurableConfig& config, const std::string& path, Reader& reader) {
+  CheckStart(config, path, reader);
+  if (config.backoff.empty()) return;
+  if (config.ack_wait.has_value() && *config.ack_wait != config.backoff[0]) {
+    reader.ComplainAt(path + ".ack_wait", "the server replaces it by the first 'backoff'; remove it");
+  }
+  const auto steps = static_cast<int64_t>(config.backoff.size());
+  if (config.max_deliver.value_or(-1) != -1 && *config.max_deliver <= steps) {
+    reader.ComplainAt(path + ".max_deliver",
+                      absl::StrCat("must be more than the ", steps, " of 'backoff'; raise it, or shorten 'backoff'"));
+  }
+}
+
+void CheckConsumer(const Consumer& consumer, const std::string& path, Reader& reader) {
+  const core::ConsumerOptions& options = consumer.options;
+  if (2 * options.pull_heartbeat > options.pull_expires) {
+    reader.ComplainAt(path + ".pull.heartbeat",
+                      absl::StrCat("the server refuses more than half of 'expires'; use at most ",
+                                   absl::FormatDuration(options.pull_expires / 2)));
+  }
+  if (consumer.manage == core::Manage::kOff && reader.Given(path + ".config")) {
+    reader.ComplainAt(path + ".config",
+                      "with 'manage: off' nothing would look at it; remove it, or use 'manage: verify'");
+  }
+  CheckDurable(consumer.config, path + ".config", reader);
+}
+
+// Apps ask by name, and two consumers on one durable would take each other's share.
+void CheckUnique(const std::vector<Consumer>& consumers, Reader& reader) {
+  std::map<std::string, size_t> names;
+  std::map<std::pair<std::string, std::string>, size_t> durables;
+  for (size_t i = 0; i < consumers.size(); ++i) {
+    const core::ConsumerOptions& options = consumers[i].options;
+    const std::string path = absl::StrCat("consumers[", i, "]");
+    if (const auto [first, is_new] = names.emplace(options.name, i); !is_new && !options.name.empty()) {
+      reader.ComplainAt(path + ".name", absl::StrCat("'", options.name, "' is the name of consumers[", first->second,
+                                                     "] already; choose another"));
+      continue;
+    }
+    if (const auto [first, is_new] = durables.emplace(std::make_pair(options.stream, options.durable), i);
+        !is_new && !options.durable.empty()) {
+      reader.ComplainAt(path + ".durable",
+                        absl::StrCat("consumers[", first->second, "] uses the durable '", options.durable,
+                                     "' of stream '", options.stream, "' already; let apps share that one"));
+    }
+  }
+}
+
+}  // namespace
+
+void Check(const Config& config, Reader& reader) {
+  CheckNats(config.nats, reader);
+  if (config.listen.unix_socket.empty() && config.listen.tcp.empty()) {
+    reader.ComplainAt("listen.unix", "there is nothing to listen on; give a 'unix' path or a 'tcp' address");
+  }
+  if (config.consumers.empty() && reader.Given("consumers")) {
+    reader.ComplainAt("consumers", "the list is empty; add at least one, with a name and a stream");
+  }
+  for (size_t i = 0; i < config.consumers.size(); ++i) {
+    CheckConsumer(config.consumers[i], absl::StrCat("consumers[", i, "]"), reader);
+  }
+  CheckUnique(config.consumers, reader);
+}
+
+}  // namespace sluice::config

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "base/log.h"
+#include "core/consumer_options.h"
+#include "core/durable_config.h"
+
+namespace sluice::config {
+
+// What the daemon is told to do: the file's content, with every default filled in. Plain values; docs/configuration.md
+// says what each means. An empty string is "not given".
+
+struct Tls {
+  bool enabled = false;
+  std::string ca_file;
+  std::string cert_file;
+  std::string key_file;
+  std::string server_name;
+  bool insecure_skip_verify = false;
+};
+
+struct Nats {
+  std::vector<std::string> servers = {"nats://127.0.0.1:4222"};
+  std::string name = "sluice";
+  std::string user;
+  std::string password;
+  std::string token;
+  std::string credentials_file;
+  std::string nkey_seed_file;
+  Tls tls;
+  std::string domain;
+  std::string api_prefix = "$JS.API";
+  absl::Duration reconnect_wait = absl::Milliseconds(250);
+};
+
+struct Listen {
+  std::string unix_socket = "/run/sluice/sluice.sock";
+  std::string tcp;
+  bool reflection = false;
+};
+
+enum class LogFormat { kJson, kText };
+
+struct Log {
+  base::Severity level = base::Severity::kInfo;
+  LogFormat format = LogFormat::kJson;
+};
+
+struct Drain {
+  absl::Duration timeout = absl::Seconds(45);
+};
+
+struct Consumer {
+  core::ConsumerOptions options;
+  core::Manage manage = core::Manage::kEnsure;
+  core::DurableConfig config;
+};
+
+struct Config {
+  Nats nats;
+  Listen listen;
+  Log log;
+  Drain drain;
+  std::vector<Consumer> consumers;
+};
+
+}  // namespace sluice::config

@@ -1,0 +1,376 @@
+#include "config/load.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+
+namespace sluice::config {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+std::optional<std::string> Variables(const std::string& name) {
+  if (name == "NATS_PASSWORD") return "s3cret$";
+  if (name == "NATS_URLS") return "nats://a:4222, tls://b";
+  if (name == "BATCH") return "64";
+  return std::nullopt;
+}
+
+Loaded ParseText(absl::string_view yaml, absl::Span<const Override> overrides = {}) {
+  return Parse(yaml, "f.yaml", overrides, Variables);
+}
+
+std::vector<std::string> Problems(const Loaded& loaded) {
+  std::vector<std::string> lines;
+  for (const Problem& problem : loaded.problems) lines.push_back(problem.ToString());
+  return lines;
+}
+
+constexpr char kConsumer[] = "consumers: [{name: o, stream: S}]\n";
+
+TEST(Load, FillsInDefaults) {
+  const Loaded loaded = ParseText(kConsumer);
+  ASSERT_THAT(Problems(loaded), IsEmpty());
+  const Config& config = loaded.config;
+  EXPECT_THAT(config.nats.servers, ElementsAre("nats://127.0.0.1:4222"));
+  EXPECT_EQ(config.listen.unix_socket, "/run/sluice/sluice.sock");
+  EXPECT_EQ(config.listen.tcp, "");
+  EXPECT_EQ(config.drain.timeout, absl::Seconds(45));
+  ASSERT_EQ(config.consumers.size(), 1u);
+  EXPECT_EQ(config.consumers[0].options.durable, "o");
+  EXPECT_EQ(config.consumers[0].options.pull_batch, 256u);
+  EXPECT_EQ(config.consumers[0].manage, core::Manage::kEnsure);
+  EXPECT_EQ(config.consumers[0].config.ack_wait, std::nullopt);
+}
+
+TEST(Load, ReadsEveryKind) {
+  const Loaded loaded = ParseText(R"(
+nats:
+  servers: ${NATS_URLS}
+  user: app
+  password: ${NATS_PASSWORD}
+  reconnect_wait: 1s
+listen: {unix: "", tcp: "[::1]:0", reflection: true}
+log: {level: warning, format: text}
+drain: {timeout: 1m30s}
+consumers:
+- name: orders
+  stream: ORDERS
+  durable: orders-v2
+  manage: verify
+  pull: {batch: "${BATCH}", expires: 2s, heartbeat: 500ms}
+  lease: {max: 2h}
+  resume_window: 0s
+  max_streams: 8
+  config:
+    filter_subjects: [orders.*.new, "orders.>"]
+    deliver_policy: by_start_sequence
+    opt_start_seq: 17
+    max_deliver: -1
+    backoff: [1s, 5s]
+    mem_storage: false
+    metadata: {team: shop, cost: $$5}
+- {name: other, stream: ORDERS, manage: off}
+)");
+  ASSERT_THAT(Problems(loaded), IsEmpty());
+  const Config& config = loaded.config;
+  EXPECT_THAT(config.nats.servers, ElementsAre("nats://a:4222", "tls://b"));
+  EXPECT_EQ(config.nats.password, "s3cret$");
+  EXPECT_EQ(config.nats.reconnect_wait, absl::Seconds(1));
+  EXPECT_EQ(config.listen.unix_socket, "");
+  EXPECT_EQ(config.listen.tcp, "[::1]:0");
+  EXPECT_TRUE(config.listen.reflection);
+  EXPECT_EQ(config.log.level, base::Severity::kWarning);
+  EXPECT_EQ(config.log.format, LogFormat::kText);
+
+  ASSERT_EQ(config.consumers.size(), 2u);
+  const Consumer& orders = config.consumers[0];
+  EXPECT_EQ(orders.options.durable, "orders-v2");
+  EXPECT_EQ(orders.manage, core::Manage::kVerify);
+  EXPECT_EQ(orders.options.pull_batch, 64u);
+  EXPECT_EQ(orders.options.pull_expires, absl::Seconds(2));
+  EXPECT_EQ(orders.options.pull_heartbeat, absl::Milliseconds(500));
+  EXPECT_EQ(orders.options.lease_max, absl::Hours(2));
+  EXPECT_EQ(orders.options.resume_window, absl::ZeroDuration());
+  EXPECT_EQ(orders.options.max_streams, 8u);
+  EXPECT_EQ(orders.options.drain_timeout, absl::Seconds(90));
+  EXPECT_THAT(orders.config.filter_subjects, ElementsAre("orders.*.new", "orders.>"));
+  EXPECT_EQ(orders.config.deliver_policy, "by_start_sequence");
+  EXPECT_EQ(orders.config.opt_start_seq, 17u);
+  EXPECT_EQ(orders.config.max_deliver, -1);
+  EXPECT_THAT(orders.config.backoff, ElementsAre(absl::Seconds(1), absl::Seconds(5)));
+  EXPECT_EQ(orders.config.mem_storage, false);
+  EXPECT_THAT(orders.config.metadata, ElementsAre(std::pair("cost", "$5"), std::pair("team", "shop")));
+  EXPECT_EQ(config.consumers[1].manage, core::Manage::kOff);
+}
+
+// One fault each: the text, and the line that it gets.
+struct Fault {
+  const char* name;
+  std::string yaml;
+  std::string problem;
+};
+
+// `yaml` and a consumer, so that only its fault remains.
+std::string WithConsumer(const std::string& yaml) { return yaml + kConsumer; }
+// A consumer with these lines; the first stands at 4:3.
+std::string InConsumer(const std::string& yaml) {
+  return absl::StrCat("consumers:\n- name: o\n  stream: S\n  ", absl::StrReplaceAll(yaml, {{"\n", "\n  "}}));
+}
+
+const Fault kFaults[] = {
+    // Keys
+    {"UnknownKey", "conusmers: []\nconsumers: [{name: o, stream: S}]",
+     "f.yaml:1:1: unknown key 'conusmers', did you mean 'consumers'?"},
+    {"UnknownNestedKey", WithConsumer("nats:\n  tls:\n    ca_flie: x\n"),
+     "f.yaml:3:5: unknown key 'ca_flie', did you mean 'ca_file'?"},
+    {"KeyOfAnotherMapping", InConsumer("ack_wait: 5s"),
+     "f.yaml:4:3: unknown key 'ack_wait', did you mean 'consumers[].config.ack_wait'?"},
+    {"UnlikeAnyKey", WithConsumer("drain: {banana: 1}\n"), "f.yaml:1:9: unknown key 'banana'; known here: timeout"},
+    {"MergeKey", WithConsumer("drain: {<<: {timeout: 1s}}\n"), "f.yaml:1:9: unknown key '<<'; known here: timeout"},
+    {"KeyWithLineBreak", WithConsumer("\"a\\nb\": 1\n"),
+     "f.yaml:1:1: unknown key 'a?b'; known here: nats, listen, log, drain, consumers"},
+    {"DuplicateKey", WithConsumer("log: {level: info}\nlog: {level: error}\n"),
+     "f.yaml:2:1: duplicate key 'log', first on line 1; remove one"},
+    {"KeyThatIsAList", WithConsumer("? [a]\n: b\n"),
+     "f.yaml:1:3: a key must be a word; quote it if it is meant to be one"},
+    {"MissingConsumers", "log: {level: info}\n", "f.yaml:1:1: the key 'consumers' is missing; add it"},
+    {"MissingStream", "consumers:\n  - name: o\n", "f.yaml:2:5: consumers[0]: the key 'stream' is missing; add it"},
+    {"NoConsumers", "consumers: []",
+     "f.yaml:1:1: consumers: the list is empty; add at least one, with a name and a stream"},
+    {"ConsumersWithoutValue", "consumers:\n",
+     "f.yaml:1:1: consumers: expected a list of consumers, found nothing; start each with '- '"},
+
+    // Types
+    {"MappingForList", "consumers: {name: o}",
+     "f.yaml:1:12: consumers: expected a list of consumers, found a mapping; start each with '- '"},
+    {"ListForMapping", WithConsumer("drain: [1s]\n"),
+     "f.yaml:1:8: drain: expected a mapping with the keys timeout, found a list; write 'key: value' lines, indented"},
+    {"ListForRoot", "- name: o",
+     "f.yaml:1:1: expected a mapping with the keys nats, listen, log, drain, consumers, found a list; write "
+     "'key: value' lines, indented"},
+    {"MappingForScalar", WithConsumer("drain:\n  timeout: {s: 5}\n"),
+     "f.yaml:2:12: drain.timeout: expected a duration, found a mapping; see docs/configuration.md"},
+    {"NothingForScalar", WithConsumer("drain:\n  timeout:\nlog:\n"),
+     "f.yaml:2:3: drain.timeout: expected a duration, found nothing; see docs/configuration.md"},
+    {"ScalarForList", InConsumer("config: {filter_subjects: a.b}"),
+     "f.yaml:4:29: consumers[0].config.filter_subjects: expected a list of subjects, found a value; start each with '- "
+     "'"},
+    {"ForeignTag", WithConsumer("nats: {token: !vault x}\n"),
+     "f.yaml:1:15: nats.token: the tag '!vault' is not supported; remove it, or use ${VARIABLE}"},
+    {"NotBoolean", WithConsumer("listen: {reflection: yes}\n"),
+     "f.yaml:1:22: listen.reflection: 'yes' is neither true nor false; write one of them"},
+    {"NotInteger", InConsumer("max_streams: many"),
+     "f.yaml:4:16: consumers[0].max_streams: 'many' is not a whole number; use 1 to 65535"},
+    {"NotInRange", InConsumer("pull: {batch: 0}"),
+     "f.yaml:4:17: consumers[0].pull.batch: '0' is out of range; use 1 to 4096"},
+    {"TooLargeForAnyInteger", InConsumer("pull: {batch: 99999999999999999999}"),
+     "f.yaml:4:17: consumers[0].pull.batch: '99999999999999999999' is not a whole number; use 1 to 4096"},
+    {"NotACount", InConsumer("config: {max_deliver: 0}"),
+     "f.yaml:4:25: consumers[0].config.max_deliver: '0' is not a count; use a whole number from 1, or -1 for no limit"},
+    {"DurationWithoutUnit", WithConsumer("drain: {timeout: 45}\n"),
+     "f.yaml:1:18: drain.timeout: '45' is not a duration; write a number and a unit, such as 500ms, 30s, 1m30s or 2h"},
+    {"DurationOutOfRange", InConsumer("pull: {expires: 10ms}"),
+     "f.yaml:4:19: consumers[0].pull.expires: '10ms' is out of range; use 100ms to 5m"},
+    {"NegativeDuration", WithConsumer("drain: {timeout: -5s}\n"),
+     "f.yaml:1:18: drain.timeout: '-5s' is out of range; use 0 to 24h"},
+    {"InfiniteDuration", WithConsumer("drain: {timeout: inf}\n"),
+     "f.yaml:1:18: drain.timeout: 'inf' is out of range; use 0 to 24h"},
+    {"UnknownWord", WithConsumer("log:\n  level: warn\n"),
+     "f.yaml:2:10: log.level: 'warn' is not one of debug, info, warning, error; write one of them"},
+    {"MisspeltWord", InConsumer("manage: ensrue"),
+     "f.yaml:4:11: consumers[0].manage: 'ensrue' is not one of ensure, verify, off, did you mean 'ensure'?"},
+    {"NotATime", InConsumer("config: {deliver_policy: by_start_time, opt_start_time: yesterday}"),
+     "f.yaml:4:59: consumers[0].config.opt_start_time: 'yesterday' is not a time; write one such as "
+     "2026-01-31T08:00:00Z"},
+
+    // NATS's terms
+    {"StreamWithDot", "consumers:\n- name: o\n  stream: A.B\n",
+     "f.yaml:3:11: consumers[0].stream: 'A.B' is not a name for JetStream; leave out dots, spaces, slashes, '*' and "
+     "'>'"},
+    {"DurableWithWildcard", InConsumer("durable: o*"),
+     "f.yaml:4:12: consumers[0].durable: 'o*' is not a name for JetStream; leave out dots, spaces, slashes, '*' and "
+     "'>'"},
+    {"EmptyName", "consumers:\n- name: ''\n  stream: S\n",
+     "f.yaml:2:9: consumers[0].name: a name cannot be empty; give one"},
+    {"SubjectWithSpace", InConsumer("config:\n  filter_subjects: ['a b']"),
+     "f.yaml:5:23: consumers[0].config.filter_subjects[0]: 'a b' is not a subject: it has a space or control "
+     "character; "
+     "remove it"},
+    {"SubjectWithEmptyToken", InConsumer("config:\n  filter_subjects: [a..b]"),
+     "f.yaml:5:23: consumers[0].config.filter_subjects[0]: 'a..b' is not a subject: it has an empty token; remove the "
+     "extra dot"},
+    {"WildcardInTheMiddle", InConsumer("config:\n  filter_subjects: [a.b, a.>.b]"),
+     "f.yaml:5:28: consumers[0].config.filter_subjects[1]: 'a.>.b' is not a subject: '>' must come last; use '*' for "
+     "one "
+     "token"},
+    {"PrefixWithWildcard", WithConsumer("nats: {api_prefix: $JS.*}\n"),
+     "f.yaml:1:20: nats.api_prefix: '$JS.*' must not have wildcards; write the token out"},
+    {"UrlWithoutScheme", WithConsumer("nats: {servers: [localhost:4222]}\n"),
+     "f.yaml:1:18: nats.servers[0]: 'localhost:4222' is not the address of a nats-server; write nats://host:port or "
+     "tls://host:port"},
+    {"UrlWithBadPort", WithConsumer("nats: {servers: ['nats://u:s3cret@h:99999']}\n"),
+     "f.yaml:1:18: nats.servers[0]: 'nats://u:***@h:99999' does not name a host and a port from 1 to 65535; write "
+     "nats://host:port"},
+    {"UrlsWithCommas", WithConsumer("nats: {servers: 'nats://a,b'}\n"),
+     "f.yaml:1:17: nats.servers[1]: 'b' is not the address of a nats-server; write nats://host:port or "
+     "tls://host:port"},
+    {"NoServer", WithConsumer("nats: {servers: []}\n"),
+     "f.yaml:1:8: nats.servers: there is no server; add one, or leave the key out"},
+    {"TcpWithoutPort", WithConsumer("listen: {tcp: localhost}\n"),
+     "f.yaml:1:15: listen.tcp: 'localhost' is not host:port; write one such as 127.0.0.1:7070 or [::1]:7070"},
+    {"TcpWithoutHost", WithConsumer("listen: {tcp: ':7070'}\n"),
+     "f.yaml:1:15: listen.tcp: ':7070' is not host:port; write one such as 127.0.0.1:7070 or [::1]:7070"},
+    {"SocketPathTooLong", WithConsumer("listen: {unix: /" + std::string(107, 'x') + "}\n"),
+     "f.yaml:1:16: listen.unix: '/" + std::string(79, 'x') +
+         "...' is 108 bytes long, and a socket's path has at most 107; use a shorter one"},
+    {"UnreadableFile", WithConsumer("nats:\n  credentials_file: /does/not/exist\n"),
+     "f.yaml:2:21: nats.credentials_file: '/does/not/exist' cannot be read: No such file or directory; check the path, "
+     "the mount and its permissions"},
+    {"DirectoryForFile", WithConsumer("nats:\n  credentials_file: /\n"),
+     "f.yaml:2:21: nats.credentials_file: '/' cannot be read: Is a directory; check the path, the mount and its "
+     "permissions"},
+    {"SecretWithLineBreak", WithConsumer("nats: {token: \"a\\nb\"}\n"),
+     "f.yaml:1:15: nats.token: the secret has a line break or control character, or more than 4096 bytes; check where "
+     "it "
+     "comes from"},
+    {"ControlCharacter", WithConsumer("nats: {name: \"a\\tb\"}\n"),
+     "f.yaml:1:14: nats.name: 'a?b' has a control character; remove it"},
+    {"UnsetVariable", WithConsumer("nats:\n  token: ${NOT_SET}\n"),
+     "f.yaml:2:10: nats.token: environment variable 'NOT_SET' is not set; set it, or write ${NOT_SET:-default}"},
+
+    // Values that do not go together
+    {"PasswordWithoutUser", WithConsumer("nats: {password: x}\n"),
+     "f.yaml:1:8: nats.password: there is no user for this password; add 'user:'"},
+    {"TwoLogins", WithConsumer("nats: {user: a, password: x, token: y}\n"),
+     "f.yaml:1:30: nats.token: there is also 'nats.user'; keep one way to log in"},
+    {"TlsNotEnabled", WithConsumer("nats: {tls: {server_name: x}}\n"),
+     "f.yaml:1:14: nats.tls.server_name: TLS is not enabled; add 'enabled: true' beside it"},
+    {"CertificateWithoutKey", WithConsumer("nats: {tls: {enabled: true, cert_file: /proc/self/status}}\n"),
+     "f.yaml:1:29: nats.tls.cert_file: a certificate needs its key, and the other way round; add 'key_file:'"},
+    {"KeyWithoutCertificate", WithConsumer("nats: {tls: {enabled: true, key_file: /proc/self/status}}\n"),
+     "f.yaml:1:29: nats.tls.key_file: a certificate needs its key, and the other way round; add 'cert_file:'"},
+    {"DomainAndPrefix", WithConsumer("nats: {domain: hub, api_prefix: JS.hub}\n"),
+     "f.yaml:1:21: nats.api_prefix: a domain implies its own prefix; keep either 'domain' or 'api_prefix'"},
+    {"NothingToListenOn", WithConsumer("listen: {unix: ''}\n"),
+     "f.yaml:1:10: listen.unix: there is nothing to listen on; give a 'unix' path or a 'tcp' address"},
+    {"HeartbeatTooLong", InConsumer("pull: {heartbeat: 600ms}"),
+     "f.yaml:4:10: consumers[0].pull.heartbeat: the server refuses more than half of 'expires'; use at most 500ms"},
+    {"ConfigWithoutManage", InConsumer("manage: off\nconfig: {max_deliver: 5}"),
+     "f.yaml:5:3: consumers[0].config: with 'manage: off' nothing would look at it; remove it, or use 'manage: "
+     "verify'"},
+    {"StartWithoutPolicy", InConsumer("config: {opt_start_seq: 5}"),
+     "f.yaml:4:12: consumers[0].config.opt_start_seq: only for 'deliver_policy: by_start_sequence'; remove it, or set "
+     "that"},
+    {"PolicyWithoutStart", InConsumer("config: {deliver_policy: by_start_time}"),
+     "f.yaml:4:12: consumers[0].config.deliver_policy: 'deliver_policy: by_start_time' needs it; add "
+     "'opt_start_time:'"},
+    {"AckWaitAndBackoff", InConsumer("config: {ack_wait: 5s, backoff: [1s]}"),
+     "f.yaml:4:12: consumers[0].config.ack_wait: the server replaces it by the first 'backoff'; remove it"},
+    {"BackoffLongerThanMaxDeliver", InConsumer("config: {backoff: [1s, 2s], max_deliver: 2}"),
+     "f.yaml:4:31: consumers[0].config.max_deliver: must be more than the 2 of 'backoff'; raise it, or shorten "
+     "'backoff'"},
+    {"DuplicateName", "consumers:\n- {name: o, stream: S}\n- {name: o, stream: T}\n",
+     "f.yaml:3:4: consumers[1].name: 'o' is the name of consumers[0] already; choose another"},
+    {"DuplicateDurable", "consumers:\n- {name: o, stream: S}\n- {name: p, stream: S, durable: o}\n",
+     "f.yaml:3:24: consumers[1].durable: consumers[0] uses the durable 'o' of stream 'S' already; let apps share that "
+     "one"},
+
+    // YAML
+    {"EmptyFile", "", "f.yaml:1:1: the file is empty; start with a list 'consumers:', see docs/configuration.md"},
+    {"CommentsOnly", "# nothing\n",
+     "f.yaml:1:1: the file is empty; start with a list 'consumers:', see docs/configuration.md"},
+    {"SeveralDocuments", WithConsumer("") + "---\na: 1\n",
+     "f.yaml:2:1: the document ends here, but the file goes on; keep one document, and close each bracket once"},
+    {"OneBracketTooMany", "consumers: []\n]\n",
+     "f.yaml:2:1: not YAML: illegal flow end; check indentation, brackets and quotes before it"},
+    // yaml-cpp's LoadAll() does not return from this one.
+    {"StrayColon", "- name: o\n:\n",
+     "f.yaml:2:1: the document ends here, but the file goes on; keep one document, and close each bracket once"},
+    {"OpenBracket", "consumers: [{name: o\nlog: x",
+     "f.yaml:2:4: not YAML: end of map flow not found; check indentation, brackets and quotes before it"},
+    {"Tab", "log:\n\tlevel: info\n",
+     "f.yaml:2:7: not YAML: illegal map value; check indentation, brackets and quotes before it"},
+    {"UnknownAlias", "consumers: *all\n",
+     "f.yaml:1:12: not YAML: the referenced anchor is not defined; check indentation, brackets and quotes before it"},
+};
+
+void PrintTo(const Fault& fault, std::ostream* out) { *out << fault.yaml; }
+
+class FaultTest : public ::testing::TestWithParam<Fault> {};
+
+TEST_P(FaultTest, IsToldWithItsPlace) {
+  EXPECT_THAT(Problems(ParseText(GetParam().yaml)), ElementsAre(GetParam().problem));
+}
+
+INSTANTIATE_TEST_SUITE_P(Load, FaultTest, ::testing::ValuesIn(kFaults),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST(Load, TellsAllProblemsInOrder) {
+  const Loaded loaded =
+      ParseText("drain: {timeout: soon}\nnats: {users: a, password: x}\nconsumers: [{stream: A.B}]\n");
+  EXPECT_THAT(Problems(loaded), ElementsAre(StartsWith("f.yaml:1:18: drain.timeout: 'soon' is not a duration"),
+                                            StartsWith("f.yaml:2:8: unknown key 'users', did you mean 'user'?"),
+                                            StartsWith("f.yaml:2:18: nats.password: there is no user"),
+                                            StartsWith("f.yaml:3:13: consumers[0]: the key 'name' is missing"),
+                                            StartsWith("f.yaml:3:22: consumers[0].stream: 'A.B' is not a name")));
+}
+
+TEST(Load, AnchorsAreFine) {
+  const Loaded loaded = ParseText("consumers:\n- &a {name: o, stream: &s S}\n- {name: p, stream: *s}\n");
+  ASSERT_THAT(Problems(loaded), IsEmpty());
+  EXPECT_EQ(loaded.config.consumers[1].options.stream, "S");
+}
+
+TEST(Load, OverridesOutrankTheFile) {
+  const std::vector<Override> overrides = {{"nats.servers", "nats://a,nats://b", "--nats"},
+                                           {"drain.timeout", "7s", "--drain-timeout"},
+                                           {"nats.api_prefix", "$$JS.${x}", "--api-prefix"}};
+  const Loaded loaded = ParseText(WithConsumer("drain: {timeout: 1s}\n"), overrides);
+  ASSERT_THAT(Problems(loaded), IsEmpty());
+  EXPECT_THAT(loaded.config.nats.servers, ElementsAre("nats://a", "nats://b"));
+  EXPECT_EQ(loaded.config.drain.timeout, absl::Seconds(7));
+  EXPECT_EQ(loaded.config.consumers[0].options.drain_timeout, absl::Seconds(7));
+  EXPECT_EQ(loaded.config.nats.api_prefix, "$$JS.${x}");  // literally
+}
+
+TEST(Load, ProblemsWithOverridesNameTheirOrigin) {
+  const std::vector<Override> overrides = {{"nats.servers", "nats://a,b", "SLUICE_NATS_URL"},
+                                           {"log.level", "loud", "--log-level"},
+                                           {"listen.unix", "", "--listen-unix"}};
+  EXPECT_THAT(Problems(ParseText(kConsumer, overrides)),
+              ElementsAre(StartsWith("SLUICE_NATS_URL: nats.servers[1]: 'b' is not the address of a nats-server"),
+                          StartsWith("--log-level: log.level: 'loud' is not one of"),
+                          StartsWith("--listen-unix: listen.unix: there is nothing to listen on")));
+  // The file's own faults stay, and are told once.
+  EXPECT_THAT(Problems(ParseText(WithConsumer("log: [x]\n"), {{"log.level", "info", "--log-level"}})),
+              ElementsAre(StartsWith("f.yaml:1:6: log: expected a mapping")));
+}
+
+TEST(Load, FilesThatCannotBeRead) {
+  const auto folder = std::filesystem::path(::testing::TempDir()) / absl::StrCat("sluice-load-test-", getpid());
+  std::filesystem::create_directory(folder);
+  const std::string file = folder / "f.yaml";
+
+  EXPECT_THAT(Problems(Load(file)),
+              ElementsAre(file + ": cannot be read: No such file or directory; give the file with "
+                                 "--config or SLUICE_CONFIG"));
+  EXPECT_THAT(Problems(Load(folder)), ElementsAre(StartsWith(folder.string() + ": cannot be read: Is a directory")));
+  std::ofstream(file) << std::string(2 << 20, '#');
+  EXPECT_THAT(Problems(Load(file)), ElementsAre(StartsWith(file + ": larger than 1 MiB")));
+  std::ofstream(file) << kConsumer;
+  EXPECT_THAT(Problems(Load(file)), IsEmpty());
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace sluice::config

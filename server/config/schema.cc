@@ -1,0 +1,190 @@
+#include "config/schema.h"
+
+#include "config/key.h"
+
+namespace sluice::config {
+namespace {
+
+using core::ConsumerOptions;
+using core::DurableConfig;
+
+// Bounds beyond which a value is surely a mistake.
+constexpr absl::Duration kDay = absl::Hours(24);
+constexpr int64_t kMostPullBatch = 4096;  // 256 is as fast as more
+constexpr int64_t kMostStreams = 65535;
+constexpr int64_t kMostWaiting = 1'000'000;
+constexpr size_t kMostText = 255;
+constexpr size_t kMostDescription = 4096;  // nats-server's JSMaxDescriptionLen
+
+Kind<Tls> TlsKind() {
+  return MappingOf<Tls>({
+      {"enabled", &Tls::enabled, Boolean(), "Requires TLS. A server that is named `tls://` gets it in any case."},
+      {"ca_file", &Tls::ca_file, ReadableFile(), "CA certificates (PEM) to trust; empty: the system's."},
+      {"cert_file", &Tls::cert_file, ReadableFile(), "Client certificate (PEM). Needs `key_file`."},
+      {"key_file", &Tls::key_file, ReadableFile(), "The client certificate's private key (PEM)."},
+      {"server_name", &Tls::server_name, Text(kMostText),
+       "Name expected in the server's certificate; empty: the host's."},
+      {"insecure_skip_verify", &Tls::insecure_skip_verify, Boolean(), "Accepts any certificate. For experiments only."},
+  });
+}
+
+Kind<Nats> NatsKind() {
+  return MappingOf<Nats>({
+      {"servers", &Nats::servers, CommaList(ServerUrl(), "URLs"), "Where to find NATS; tried in random order."},
+      {"name", &Nats::name, Text(kMostText), "The connection's name, as `nats server report connections` shows it."},
+      {"user", &Nats::user, Text(kMostText), "Logs in with this user and `password`."},
+      {"password", &Nats::password, Secret(), "Of `user`."},
+      {"token", &Nats::token, Secret(), "Logs in with a token."},
+      {"credentials_file", &Nats::credentials_file, ReadableFile(),
+       "Logs in with a `.creds` file (JWT and NKey seed)."},
+      {"nkey_seed_file", &Nats::nkey_seed_file, ReadableFile(), "Logs in with the NKey seed in this file."},
+      {"tls", &Nats::tls, TlsKind(), "TLS towards NATS."},
+      {"domain", &Nats::domain, NatsName(), "The JetStream domain, as behind a leaf node."},
+      {"api_prefix", &Nats::api_prefix, SubjectPrefix(),
+       "Subject prefix of the JetStream API, where an account imports it under another one. Not together with "
+       "`domain`."},
+      {"reconnect_wait", &Nats::reconnect_wait, DurationIn(absl::Milliseconds(10), absl::Minutes(1)),
+       "Pause before a server is tried again, plus jitter. Tried for ever."},
+  });
+}
+
+Kind<Listen> ListenKind() {
+  return MappingOf<Listen>({
+      {"unix", &Listen::unix_socket, SocketPath(),
+       "Unix socket for the apps, with mode 0660; a stale one is replaced. Empty: none."},
+      {"tcp", &Listen::tcp, TcpAddress(),
+       "TCP address for the apps. There is no login: keep it on 127.0.0.1. Port 0 lets the system choose. Empty: "
+       "none."},
+      {"reflection", &Listen::reflection, Boolean(), "Serves gRPC reflection, for `grpcurl` and the like."},
+  });
+}
+
+Kind<Log> LogKind() {
+  using base::Severity;
+  return MappingOf<Log>({
+      {"level", &Log::level,
+       OneOf<Severity>({{"debug", Severity::kDebug},
+                        {"info", Severity::kInfo},
+                        {"warning", Severity::kWarning},
+                        {"error", Severity::kError}}),
+       "The least severe lines that are written."},
+      {"format", &Log::format, OneOf<LogFormat>({{"json", LogFormat::kJson}, {"text", LogFormat::kText}}),
+       "One JSON object a line, or text for people. On standard error."},
+  });
+}
+
+Kind<Drain> DrainKind() {
+  return MappingOf<Drain>({
+      {"timeout", &Drain::timeout, DurationIn(absl::ZeroDuration(), kDay),
+       "How long a drain waits for the apps to finish what they hold; then that is NAKed. Keep it 10 s below "
+       "`terminationGracePeriodSeconds`."},
+  });
+}
+
+Kind<ConsumerOptions> PullKind() {
+  return MappingOf<ConsumerOptions>({
+      {"batch", &ConsumerOptions::pull_batch, As<uint32_t>(IntegerIn(1, kMostPullBatch)),
+       "Most messages in a pull request; the apps' free credit bounds it too. One request is open at a time."},
+      {"expires", &ConsumerOptions::pull_expires, DurationIn(absl::Milliseconds(100), absl::Minutes(5)),
+       "How long a pull request stays open. Bounds how long the drain of an idle consumer takes."},
+      Key<ConsumerOptions>("heartbeat", &ConsumerOptions::pull_heartbeat,
+                           DurationIn(absl::Milliseconds(50), absl::Minutes(2)),
+                           "How often the server shows that an idle request is alive; at most half of `expires`.")
+          .DefaultIs("half of `expires`"),
+  });
+}
+
+Kind<ConsumerOptions> LeaseKind() {
+  return MappingOf<ConsumerOptions>({
+      {"max", &ConsumerOptions::lease_max, DurationIn(absl::Seconds(1), kDay),
+       "How long a message is kept leased for an app that does not say a word about it; then JetStream delivers it "
+       "again."},
+  });
+}
+
+// JetStream's own names; see https://docs.nats.io/nats-concepts/jetstream/consumers. Not given: the server's default,
+// or what the consumer has.
+Kind<DurableConfig> DurableKind() {
+  using absl::Hours;
+  using absl::Milliseconds;
+  const Words<std::string> deliver_policies = {{"all", "all"},
+                                               {"last", "last"},
+                                               {"new", "new"},
+                                               {"by_start_sequence", "by_start_sequence"},
+                                               {"by_start_time", "by_start_time"},
+                                               {"last_per_subject", "last_per_subject"}};
+  const Words<std::string> replay_policies = {{"instant", "instant"}, {"original", "original"}};
+  return MappingOf<DurableConfig>({
+      {"description", &DurableConfig::description, Text(kMostDescription), "For people."},
+      {"filter_subjects", &DurableConfig::filter_subjects, ListOf(Subject(), "subjects"),
+       "Only messages of these subjects. More than one needs nats-server 2.10."},
+      {"deliver_policy", &DurableConfig::deliver_policy, OneOf(deliver_policies),
+       "Where a new consumer begins. Cannot be changed later."},
+      {"opt_start_seq", &DurableConfig::opt_start_seq, As<uint64_t>(IntegerIn(1, std::numeric_limits<int64_t>::max())),
+       "For `deliver_policy: by_start_sequence`."},
+      {"opt_start_time", &DurableConfig::opt_start_time, Timestamp(), "For `deliver_policy: by_start_time`."},
+      {"replay_policy", &DurableConfig::replay_policy, OneOf(replay_policies),
+       "At once, or at the pace at which the messages came."},
+      {"ack_wait", &DurableConfig::ack_wait, DurationIn(Milliseconds(100), Hours(168)),
+       "How long the server waits for a verdict before it delivers again. Sluice extends it while an app is at work."},
+      {"max_deliver", &DurableConfig::max_deliver, CountOrUnlimited(),
+       "Attempts for a message. A release by a drain counts."},
+      {"max_ack_pending", &DurableConfig::max_ack_pending, CountOrUnlimited(),
+       "Most messages that wait for a verdict, in the whole fleet."},
+      {"max_waiting", &DurableConfig::max_waiting, IntegerIn(1, kMostWaiting),
+       "Most open pull requests. One per pod: a pod too many gets nothing, without a word."},
+      {"backoff", &DurableConfig::backoff, ListOf(DurationIn(Milliseconds(100), Hours(168)), "durations"),
+       "Instead of `ack_wait`: by attempt, the last one for all later attempts."},
+      {"inactive_threshold", &DurableConfig::inactive_threshold, DurationIn(Milliseconds(100), Hours(24 * 365)),
+       "The server deletes the consumer after this long without a pull."},
+      {"num_replicas", &DurableConfig::num_replicas, IntegerIn(0, 5),
+       "Copies of its state; 0: as many as the stream's."},
+      {"mem_storage", &DurableConfig::mem_storage, Boolean(), "Keeps its state in memory."},
+      {"metadata", &DurableConfig::metadata, TextMap(kMostDescription),
+       "For people and tools. Needs nats-server 2.10."},
+  });
+}
+
+Kind<Consumer> ConsumerKind() {
+  using core::Manage;
+  const auto options = &Consumer::options;
+  return MappingOf<Consumer>({
+      Key<Consumer>("name", At(options, &ConsumerOptions::name), NatsName(), "What apps ask for. Unique.").Required(),
+      Key<Consumer>("stream", At(options, &ConsumerOptions::stream), NatsName(), "The JetStream stream.").Required(),
+      Key<Consumer>("durable", At(options, &ConsumerOptions::durable), NatsName(),
+                    "The JetStream consumer. All pods of a fleet share it.")
+          .DefaultIs("`name`"),
+      {"manage", &Consumer::manage,
+       OneOf<Manage>({{"ensure", Manage::kEnsure}, {"verify", Manage::kVerify}, {"off", Manage::kOff}}),
+       "`ensure` creates or updates the JetStream consumer to be as in `config`, and checks the result; `verify` only "
+       "checks; `off` takes it as it is. Nothing is ever deleted."},
+      {"pull", options, PullKind(), "How messages are fetched."},
+      {"lease", options, LeaseKind(), "How long apps may hold messages."},
+      {"resume_window", At(options, &ConsumerOptions::resume_window),
+       DurationIn(absl::ZeroDuration(), absl::Minutes(10)),
+       "How long what a broken stream held is kept for the same `client_id`; then it is NAKed."},
+      {"max_streams", At(options, &ConsumerOptions::max_streams), As<uint32_t>(IntegerIn(1, kMostStreams)),
+       "Most app streams at once."},
+      {"config", &Consumer::config, DurableKind(), "What the JetStream consumer should be."},
+  });
+}
+
+Kind<Config> ConfigKind() {
+  return MappingOf<Config>({
+      {"nats", &Config::nats, NatsKind(), "The connection to NATS."},
+      {"listen", &Config::listen, ListenKind(), "Where apps connect."},
+      {"log", &Config::log, LogKind(), "What is logged."},
+      {"drain", &Config::drain, DrainKind(), "How the daemon ends."},
+      Key<Config>("consumers", &Config::consumers, ListOf(ConsumerKind(), "consumers"), "What apps can consume.")
+          .Required(),
+  });
+}
+
+}  // namespace
+
+const Kind<Config>& Schema() {
+  static const auto* const schema = new Kind<Config>(ConfigKind());
+  return *schema;
+}
+
+}  // namespace sluice::config
