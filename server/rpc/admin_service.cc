@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "base/log.h"
 #include "rpc/convert.h"
 #include "rpc/requests.h"
 
@@ -73,7 +72,6 @@ grpc::Status AdminService::HandleDrain(const v1::DrainRequest& request, v1::Drai
   const absl::StatusOr<std::optional<absl::Duration>> timeout = ReadDrainTimeout(request, "timeout");
   if (!timeout.ok()) return ToGrpc(timeout.status());
   const bool started = daemon_->Drain(timeout->value_or(options_.drain_timeout));
-  if (started) base::LogInfo("a drain was asked for", {{"deadline", absl::FormatTime(daemon_->drain_deadline())}});
   response->set_already_draining(!started);
   *response->mutable_deadline() = ToProto(daemon_->drain_deadline());
   return grpc::Status::OK;

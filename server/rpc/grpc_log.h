@@ -2,8 +2,9 @@
 
 namespace sluice::rpc {
 
-// Where gRPC's own log lines go, for the whole process. Not thread-safe: while a server starts.
-void SendGrpcLogToLog();  // base::Log; gRPC's errors as warnings, as it gets over them by itself
+// Where the log lines of gRPC and protobuf themselves go, for the whole process. Not thread-safe: while a server
+// starts.
+void SendGrpcLogToLog();  // base::Log; errors as warnings, as both get over them by themselves
 void DropGrpcLog();
 
 }  // namespace sluice::rpc

@@ -125,6 +125,7 @@ absl::Status Server::Listen() {
 }
 
 void Server::SetServing(bool serving) {
+  if (server_ == nullptr) return;
   grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
   health->SetServingStatus("", serving);
   health->SetServingStatus(v1::ConsumerService::service_full_name(), serving);
