@@ -25,9 +25,9 @@ int FreePort();
 class NatsServer {
  public:
   struct Options {
-    std::string binary;
-    std::string config;  // more of nats-server's configuration
-    int port = 0;        // 0: any free one
+    std::string binary{};
+    std::string config{};  // more of nats-server's configuration
+    int port = 0;          // 0: any free one
     std::string name = "n1";
     bool await_greeting = true;  // false: nodes of a cluster may start together
   };
@@ -43,7 +43,7 @@ class NatsServer {
 
   void Stop();              // SIGTERM, and waits for the end
   void Kill();              // SIGKILL, and waits for the end
-  void Pause(bool paused);  // SIGSTOP, SIGCONT: a server that is there and silent
+  void Pause(bool paused);  // SIGSTOP, and waits until it has stopped; SIGCONT
   absl::Status Restart();   // on the same port and store; returns when it greets
   absl::Status AwaitGreeting();
 
