@@ -22,6 +22,7 @@ constexpr char kDefaultAddress[] = "unix:///run/sluice/sluice.sock";
 // Limits of sluice.v1.
 constexpr size_t kLongestClientId = 128;
 constexpr uint32_t kMostMessages = 1 << 20;
+constexpr uint32_t kMostInFrame = 256;
 constexpr uint64_t kMostBytes = uint64_t{1} << 30;
 
 std::string DefaultAddress() {
@@ -51,11 +52,9 @@ std::shared_ptr<grpc::Channel> MakeChannel(const ClientOptions& options) {
   return grpc::CreateCustomChannel(options.address, credentials, arguments);
 }
 
-ConsumeOptions Complete(ConsumeOptions options) {
-  options.concurrency = std::max(options.concurrency, 1);
-  if (options.credit.messages == 0) {
-    options.credit.messages = std::max(uint32_t{256}, 4 * static_cast<uint32_t>(options.concurrency));
-  }
+ConsumeOptions WithinLimits(ConsumeOptions options) {
+  options.concurrency = std::clamp(options.concurrency, 1, 10'000);  // threads
+  options.max_batch = std::min(options.max_batch, kMostInFrame);
   options.credit.messages = std::min(options.credit.messages, kMostMessages);
   options.credit.bytes = std::min(options.credit.bytes, kMostBytes);
   return options;
@@ -75,7 +74,7 @@ class Client::Connection {
 
   std::unique_ptr<internal::Subscription> Subscribe(const std::string& consumer, ConsumeOptions options,
                                                     std::optional<Handler> handler) {
-    options = Complete(std::move(options));
+    options = WithinLimits(std::move(options));
     const int concurrency = options.concurrency;
     auto session = std::make_shared<internal::Session>(internal::SessionOptions{
         consumer, ClientIdFor(consumer), channel_, options_.first_retry, options_.longest_retry, std::move(options)});

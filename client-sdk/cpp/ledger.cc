@@ -51,6 +51,7 @@ void Ledger::Forget(Frame& frame) {
   frames_.back()->position = frame.position;
   std::swap(frames_[frame.position], frames_.back());
   frames_.pop_back();
+  frame.position = Frame::kNotListed;
 }
 
 bool Ledger::Rejoin(const v1::Delivery& delivery, std::vector<Settlement>& to_tell) {

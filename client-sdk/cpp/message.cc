@@ -1,9 +1,8 @@
 #include "sluice/message.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include "client-sdk/cpp/frame.h"
 #include "client-sdk/cpp/session.h"
+#include "client-sdk/cpp/wire.h"
 
 namespace sluice {
 
@@ -41,9 +40,7 @@ std::optional<std::string_view> Message::header(std::string_view name) const {
 }
 
 std::chrono::system_clock::time_point Message::timestamp() const {
-  using google::protobuf::util::TimeUtil;
-  return std::chrono::system_clock::time_point(
-      std::chrono::nanoseconds(TimeUtil::TimestampToNanoseconds(delivery().timestamp())));
+  return internal::ToTimePoint(delivery().timestamp());
 }
 
 bool Message::Settle(const Verdict& verdict) {

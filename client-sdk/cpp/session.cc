@@ -2,10 +2,12 @@
 
 #include <google/protobuf/util/time_util.h>
 
-#include <exception>
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include "client-sdk/cpp/wire.h"
 
 namespace sluice::internal {
 namespace {
@@ -40,51 +42,14 @@ bool IsPermanent(const grpc::Status& end) {
   }
 }
 
-system_clock::time_point ToTimePoint(const google::protobuf::Timestamp& time) {
-  return system_clock::time_point(std::chrono::nanoseconds(TimeUtil::TimestampToNanoseconds(time)));
-}
-
-State ToState(v1::State::Kind kind) {
-  switch (kind) {
-    case v1::State::KIND_NATS_DOWN:
-      return State::kNatsDown;
-    case v1::State::KIND_CONSUMER_MISSING:
-      return State::kConsumerMissing;
-    case v1::State::KIND_CONSUMER_INVALID:
-      return State::kConsumerInvalid;
-    case v1::State::KIND_PAUSED:
-      return State::kPaused;
-    default:
-      return State::kServing;
-  }
-}
-
-DrainReport ToReport(const v1::DrainReport& from) {
-  DrainReport report;
-  report.completed = true;
-  report.deadline_exceeded = from.deadline_exceeded();
-  report.awaited = from.awaited();
-  report.acked = from.acked();
-  report.terminated = from.terminated();
-  report.naked = from.naked();
-  report.expired = from.expired();
-  report.late = from.late();
-  report.released = from.released();
-  report.unsettled = from.unsettled();
-  for (const v1::PhaseDuration& phase : from.phases()) {
-    report.phases.emplace_back(phase.phase(),
-                               std::chrono::microseconds(TimeUtil::DurationToMicroseconds(phase.duration())));
-  }
-  return report;
-}
-
 }  // namespace
 
 Session::Session(SessionOptions options)
     : options_(std::move(options)),
       stub_(v1::ConsumerService::NewStub(options_.channel)),
       backoff_(options_.first_retry, options_.longest_retry),
-      ledger_(options_.consume.credit.messages, options_.consume.remembered_verdicts) {}
+      credit_(options_.consume.credit.messages, options_.consume.concurrency),
+      ledger_(credit_.most(), options_.consume.remembered_verdicts) {}
 
 // ---------------------------------------------------------------------------------------------------------------
 // Own thread
@@ -125,7 +90,7 @@ v1::ConsumeRequest Session::OpenRequest() const {
   open.set_consumer(options_.consumer);
   open.set_client_id(options_.client_id);
   open.set_max_batch(options_.consume.max_batch);
-  open.mutable_credit()->set_messages(wish_ == Wish::kServe ? options_.consume.credit.messages : 0);
+  open.mutable_credit()->set_messages(wish_ == Wish::kServe ? credit_.messages() : 0);
   open.mutable_credit()->set_bytes(options_.consume.credit.bytes);
   for (const uint64_t id : ledger_.ToResume()) open.add_resume()->set_id(id);
   return request;
@@ -137,6 +102,7 @@ void Session::Serve(Stream& stream, std::unique_lock<std::mutex>& lock) {
     if (done_) return;
     if (!awake) {
       give_up_ = SteadyClock::now() + kForever;
+      if (wish_ == Wish::kDrain) wish_ = Wish::kStop;  // the drain has had its time
       stream.Cancel();
     } else if (notice_) {
       std::shared_ptr<Frame> notice = std::move(notice_);
@@ -146,21 +112,19 @@ void Session::Serve(Stream& stream, std::unique_lock<std::mutex>& lock) {
       stream.Read();
       lock.lock();
     } else {
-      FollowWish(stream, lock);
+      FollowWish(lock);
     }
   }
 }
 
-// Tells the daemon what the app wants now; before `Opened` there is nothing to tell, and OnOpened() comes back to it.
-void Session::FollowWish(Stream& stream, std::unique_lock<std::mutex>& lock) {
+// Tells the daemon what the app wants now. A drain waits for `Opened`, and OnOpened() comes back to it.
+void Session::FollowWish(std::unique_lock<std::mutex>& lock) {
   followed_ = wish_;
-  if (!ledger_.connected()) {
-    if (wish_ == Wish::kStop || ledger_.stats().streams == 0) stream.Cancel();
-    return;
-  }
   if (wish_ == Wish::kStop) {
     outbox_.Finish();
     give_up_ = SteadyClock::now() + kStopTimeout;
+  } else if (!ledger_.connected()) {
+    give_up_ = std::min(give_up_, SteadyClock::now() + kStopTimeout);
   } else {
     if (options_.consume.hand_back_on_drain) Tell(ledger_.HandBack());
     v1::ConsumeRequest request;
@@ -327,9 +291,20 @@ void Session::OnDeliveries(std::shared_ptr<Frame> frame) {
     std::unique_lock lock(mutex_);
     if (!ledger_.connected()) return;  // before `Opened`: not this contract
     Tell(ledger_.Accept(*frame));
+    AdjustCredit();
     Write(lock);
   }
   inbox_.Push(std::move(frame));
+}
+
+void Session::AdjustCredit() {
+  const Stats& stats = ledger_.stats();
+  const auto changed = credit_.Update(SteadyClock::now(), stats.acked + stats.naked + stats.terminated);
+  if (!changed || wish_ != Wish::kServe) return;
+  v1::ConsumeRequest request;
+  request.mutable_credit()->set_messages(*changed);
+  request.mutable_credit()->set_bytes(options_.consume.credit.bytes);
+  outbox_.Add(std::move(request));
 }
 
 void Session::OnNotice(std::shared_ptr<Frame> frame) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "client-sdk/cpp/backoff.h"
+#include "client-sdk/cpp/credit_window.h"
 #include "client-sdk/cpp/inbox.h"
 #include "client-sdk/cpp/ledger.h"
 #include "client-sdk/cpp/outbox.h"
@@ -23,7 +24,7 @@ struct SessionOptions {
   std::shared_ptr<grpc::Channel> channel;
   std::chrono::milliseconds first_retry;
   std::chrono::milliseconds longest_retry;
-  ConsumeOptions consume;  // complete: no zeros that stand for defaults
+  ConsumeOptions consume;  // within the contract's limits
 };
 
 // One consumption over all its streams.
@@ -74,7 +75,7 @@ class Session : public std::enable_shared_from_this<Session> {
   grpc::Status RunStream();
   v1::ConsumeRequest OpenRequest() const;
   void Serve(Stream& stream, std::unique_lock<std::mutex>& lock);
-  void FollowWish(Stream& stream, std::unique_lock<std::mutex>& lock);
+  void FollowWish(std::unique_lock<std::mutex>& lock);
   bool IsLast(const grpc::Status& end) const;
   bool AwaitRetry(const grpc::Status& end);
   void Close(const grpc::Status& end);
@@ -84,6 +85,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void OnDraining(const v1::Draining& draining);
   void OnDrained(const v1::Drained& drained);
   void Tell(const std::vector<Settlement>& settlements);  // with the mutex
+  void AdjustCredit();                                    // with the mutex
   void Write(std::unique_lock<std::mutex>& lock);         // unlocks
   template <typename Hook, typename... Args>
   void Call(const Hook& hook, const Args&... args);
@@ -97,6 +99,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   mutable std::mutex mutex_;  // guards all below; before the inbox's; never held while calling out
   mutable std::condition_variable changed_;
+  CreditWindow credit_;
   Ledger ledger_;
   Outbox outbox_;
   Wish wish_ = Wish::kServe;

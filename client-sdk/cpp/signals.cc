@@ -2,7 +2,6 @@
 #include <signal.h>
 
 #include <cerrno>
-#include <memory>
 
 #include "client-sdk/cpp/session.h"
 #include "sluice/consumption.h"
@@ -11,20 +10,11 @@ namespace sluice {
 namespace {
 
 // What the signal handler can reach. Never destroyed: a late signal may still post.
-sem_t* WakeUp() {
-  static sem_t* const semaphore = [] {
-    auto* made = new sem_t;
-    sem_init(made, 0, 0);
-    return made;
-  }();
-  return semaphore;
-}
-
-sem_t* woken = nullptr;  // set before the handler is installed
+sem_t wake_up;
 
 void OnSignal(int) {
   const int saved = errno;
-  sem_post(woken);
+  sem_post(&wake_up);
   errno = saved;
 }
 
@@ -49,13 +39,13 @@ class Caught {
 }  // namespace
 
 DrainReport RunUntilSignal(Consumption& consumption, std::optional<std::chrono::milliseconds> drain_timeout) {
-  woken = WakeUp();
-  while (sem_trywait(woken) == 0) continue;  // of an earlier call
+  [[maybe_unused]] static const int made = sem_init(&wake_up, 0, 0);
+  while (sem_trywait(&wake_up) == 0) continue;  // what woke an earlier call, once too often
   const Caught term(SIGTERM);
   {
     const Caught interrupt(SIGINT);
-    consumption.session().NotifyClosed([] { sem_post(WakeUp()); });
-    while (sem_wait(woken) != 0 && errno == EINTR) continue;
+    consumption.session().NotifyClosed([] { sem_post(&wake_up); });
+    while (sem_wait(&wake_up) != 0 && errno == EINTR) continue;
   }
   return consumption.Drain(drain_timeout);
 }

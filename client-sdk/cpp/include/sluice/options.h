@@ -37,8 +37,10 @@ struct ClientOptions {
 
 // How much the app is willing to hold at once: running, and waiting in the client for a handler.
 struct Credit {
-  uint32_t messages = 0;  // 0: as many as `concurrency` calls for (see ConsumeOptions::credit); at most 1,048,576
-  uint64_t bytes = 0;     // of subjects, headers and data; 0: the daemon's default, 8 MiB; at most 1 GiB
+  // At most 1,048,576. 0: what the handlers finish in 250 ms, at least 4 per handler (and 8), at most 4,096; so quick
+  // ones never wait for the daemon, and slow ones finish what they hold within a drain.
+  uint32_t messages = 0;
+  uint64_t bytes = 0;  // of subjects, headers and data; 0: the daemon's default, 8 MiB; at most 1 GiB
 };
 
 // What stands between the app and its messages.
@@ -74,12 +76,10 @@ struct Draining {
 };
 
 struct ConsumeOptions {
-  // Handlers that run at once, each on a thread of its own. 1: one after the other, in the order of delivery.
-  // Not used by Messages, where the caller's threads do the work.
+  // Handlers that run at once, each on a thread of its own; 1..10,000. 1: one after the other, in the order of
+  // delivery. Not used by Messages, where the caller's threads do the work.
   int concurrency = 1;
 
-  // Default: what keeps the handlers busy: 4 * concurrency messages, at least 256. Handlers that take seconds want
-  // less, or the last of a queue finds its drain over before its turn.
   Credit credit{};
 
   // Most messages in one frame, 1..256. 0: 256.

@@ -1,0 +1,219 @@
+#include "client-sdk/cpp/ledger.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "client-sdk/cpp/session.h"
+
+namespace sluice::internal {
+
+bool operator==(const Settlement& a, const Settlement& b) { return a.id == b.id && a.verdict == b.verdict; }
+
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+using Place = Held::Place;
+
+constexpr uint32_t kCredit = 4;
+constexpr size_t kRemembered = 8;
+
+class LedgerTest : public ::testing::Test {
+ protected:
+  struct Content {
+    uint64_t id;
+    uint64_t sequence;
+    uint64_t num_delivered = 1;
+    int64_t stored = 0;  // seconds; 0: `sequence`
+  };
+
+  LedgerTest() { ledger_.OnOpened({}); }
+  ~LedgerTest() override {
+    for (const auto& frame : frames_) ledger_.Forget(*frame);
+  }
+
+  Frame& MakeFrame(const std::vector<Content>& contents) {
+    auto frame = std::make_unique<Frame>(session_);
+    for (const Content& content : contents) {
+      v1::Delivery& delivery = *frame->response->mutable_deliveries()->add_deliveries();
+      delivery.set_id(content.id);
+      delivery.set_stream_sequence(content.sequence);
+      delivery.set_num_delivered(content.num_delivered);
+      delivery.mutable_timestamp()->set_seconds(content.stored != 0 ? content.stored : content.sequence);
+    }
+    frames_.push_back(std::move(frame));
+    return *frames_.back();
+  }
+  Held& Receive(const Content& content) {
+    Frame& frame = MakeFrame({content});
+    told_ = ledger_.Accept(frame);
+    return frame.held[0];
+  }
+  Held& ReceiveAndStart(const Content& content) {
+    Held& held = Receive(content);
+    EXPECT_TRUE(held.Start());
+    return held;
+  }
+  std::vector<Settlement> Reopen(const std::unordered_map<uint64_t, uint64_t>& resumed = {}) {
+    ledger_.OnStreamEnded();
+    return ledger_.OnOpened(resumed);
+  }
+
+  const std::shared_ptr<Session> session_ = std::make_shared<Session>(SessionOptions{
+      "orders", "me", grpc::CreateChannel("unix:/nowhere", grpc::InsecureChannelCredentials()), {}, {}, {}});
+  Ledger ledger_{kCredit, kRemembered};
+  std::vector<std::unique_ptr<Frame>> frames_;
+  std::vector<Settlement> told_;  // by the last Receive()
+};
+
+TEST_F(LedgerTest, AVerdictIsToldUnderItsId) {
+  Held& held = ReceiveAndStart({.id = 7, .sequence = 100});
+  EXPECT_EQ(ledger_.stats().in_flight, 1u);
+  EXPECT_EQ(ledger_.Settle(held, Ack()), 7u);
+  EXPECT_EQ(ledger_.stats().in_flight, 0u);
+  EXPECT_EQ(ledger_.stats().acked, 1u);
+}
+
+TEST_F(LedgerTest, ResumingNamesWhatIsHeldAndTheLastVerdicts) {
+  ReceiveAndStart({.id = 1, .sequence = 1});
+  Receive({.id = 2, .sequence = 2});
+  ledger_.Settle(ReceiveAndStart({.id = 3, .sequence = 3}), Ack());
+  EXPECT_THAT(ledger_.ToResume(), UnorderedElementsAre(1, 2, 3));
+}
+
+TEST_F(LedgerTest, OnlyAsManyVerdictsAreRememberedAsAsked) {
+  for (uint64_t id = 1; id <= kRemembered + 3; ++id) ledger_.Settle(ReceiveAndStart({id, id}), Ack());
+  EXPECT_THAT(ledger_.ToResume(), UnorderedElementsAre(4, 5, 6, 7, 8, 9, 10, 11));
+}
+
+TEST_F(LedgerTest, WhatIsResumedGoesOnUnderItsNewId) {
+  Held& held = ReceiveAndStart({.id = 1, .sequence = 1});
+  EXPECT_THAT(Reopen({{1, 50}}), IsEmpty());
+  EXPECT_FALSE(held.cancelled);
+  EXPECT_EQ(ledger_.Settle(held, Ack()), 50u);
+}
+
+TEST_F(LedgerTest, AVerdictThatGotLostIsToldAgainInOrder) {
+  Held& first = ReceiveAndStart({.id = 1, .sequence = 1});
+  Held& second = ReceiveAndStart({.id = 2, .sequence = 2});
+  ledger_.OnStreamEnded();
+  EXPECT_EQ(ledger_.Settle(second, Term("no")), std::nullopt);
+  EXPECT_EQ(ledger_.Settle(first, Ack()), std::nullopt);
+  EXPECT_THAT(ledger_.OnOpened({{1, 51}, {2, 52}}), ElementsAre(Settlement{52, Term("no")}, Settlement{51, Ack()}));
+  EXPECT_THAT(ledger_.ToResume(), UnorderedElementsAre(51, 52)) << "it may get lost once more";
+}
+
+TEST_F(LedgerTest, WhatIsNotResumedIsDroppedOrCancelled) {
+  Held& running = ReceiveAndStart({.id = 1, .sequence = 1});
+  Held& queued = Receive({.id = 2, .sequence = 2});
+  Reopen();
+  EXPECT_TRUE(running.cancelled);
+  EXPECT_FALSE(queued.Start()) << "another app may have it by now";
+  EXPECT_EQ(ledger_.Settle(running, Ack()), std::nullopt);
+  EXPECT_EQ(ledger_.stats().lost, 2u);
+  EXPECT_EQ(ledger_.stats().in_flight, 0u);
+  EXPECT_THAT(ledger_.ToResume(), IsEmpty()) << "the ids mean nothing to this stream";
+}
+
+TEST_F(LedgerTest, AMessageThatComesBackToItsRunningHandlerIsNotRunTwice) {
+  Held& running = ReceiveAndStart({.id = 1, .sequence = 9});
+  Reopen();
+  Held& again = Receive({.id = 60, .sequence = 9, .num_delivered = 2});
+  EXPECT_FALSE(again.Start());
+  EXPECT_FALSE(running.cancelled);
+  EXPECT_EQ(ledger_.Settle(running, Ack()), 60u);
+  EXPECT_EQ(ledger_.stats().rejoined, 1u);
+  EXPECT_EQ(ledger_.stats().in_flight, 0u);
+}
+
+TEST_F(LedgerTest, AMessageThatComesBackAfterItsAckGotLostIsAckedAgain) {
+  ledger_.Settle(ReceiveAndStart({.id = 1, .sequence = 9}), Ack());
+  Reopen();
+  EXPECT_FALSE(Receive({.id = 60, .sequence = 9, .num_delivered = 2}).Start());
+  EXPECT_THAT(told_, ElementsAre(Settlement{60, Ack()}));
+}
+
+TEST_F(LedgerTest, AVerdictGivenToNobodyCountsWhenTheMessageComesBack) {
+  Held& orphan = ReceiveAndStart({.id = 1, .sequence = 9});
+  Reopen();
+  EXPECT_EQ(ledger_.Settle(orphan, Term("no")), std::nullopt);
+  EXPECT_FALSE(Receive({.id = 60, .sequence = 9, .num_delivered = 2}).Start());
+  EXPECT_THAT(told_, ElementsAre(Settlement{60, Term("no")}));
+}
+
+TEST_F(LedgerTest, WhatWasNakedIsRunAgain) {
+  ledger_.Settle(ReceiveAndStart({.id = 1, .sequence = 9}), Nak());
+  Reopen();
+  EXPECT_TRUE(Receive({.id = 60, .sequence = 9, .num_delivered = 2}).Start());
+  EXPECT_THAT(told_, IsEmpty());
+}
+
+TEST_F(LedgerTest, TheSameSequenceInAStreamMadeAnewIsAnotherMessage) {
+  ledger_.Settle(ReceiveAndStart({.id = 1, .sequence = 9, .stored = 1000}), Ack());
+  Held& running = ReceiveAndStart({.id = 2, .sequence = 10, .stored = 1000});
+  Reopen();
+  EXPECT_TRUE(Receive({.id = 60, .sequence = 9, .num_delivered = 2, .stored = 2000}).Start());
+  EXPECT_TRUE(Receive({.id = 61, .sequence = 10, .num_delivered = 2, .stored = 2000}).Start());
+  EXPECT_TRUE(running.cancelled);
+}
+
+TEST_F(LedgerTest, WithinAStreamAMessageThatComesBackIsRun) {
+  ledger_.Settle(ReceiveAndStart({.id = 1, .sequence = 9}), Ack());
+  EXPECT_TRUE(Receive({.id = 2, .sequence = 9, .num_delivered = 2}).Start()) << "the daemon knew of the ack";
+}
+
+TEST_F(LedgerTest, AnEndedLeaseCancelsWhatRunsAndGivesBackWhatWaits) {
+  Held& running = ReceiveAndStart({.id = 1, .sequence = 1});
+  Held& queued = Receive({.id = 2, .sequence = 2});
+  Held& other = ReceiveAndStart({.id = 3, .sequence = 3});
+  EXPECT_THAT(ledger_.OnLeasesEnded({1, 2}), ElementsAre(Settlement{2, Nak()}));
+  EXPECT_TRUE(running.cancelled);
+  EXPECT_FALSE(queued.Start());
+  EXPECT_FALSE(other.cancelled);
+  EXPECT_EQ(ledger_.Settle(running, Ack()), 1u) << "a late ack is forwarded";
+}
+
+TEST_F(LedgerTest, ALateVerdictCountsForTheNextAttemptToo) {
+  Held& running = ReceiveAndStart({.id = 1, .sequence = 1});
+  ledger_.OnLeasesEnded({1});
+  ledger_.Settle(running, Ack());
+  EXPECT_FALSE(Receive({.id = 2, .sequence = 1, .num_delivered = 2}).Start());
+  EXPECT_THAT(told_, ElementsAre(Settlement{2, Ack()}));
+}
+
+TEST_F(LedgerTest, AnAttemptAfterAnEndedLeaseJoinsTheRunningHandlerAndFreesTheOldId) {
+  Held& running = ReceiveAndStart({.id = 1, .sequence = 1});
+  ledger_.OnLeasesEnded({1});
+  Receive({.id = 2, .sequence = 1, .num_delivered = 2});
+  EXPECT_THAT(told_, ElementsAre(Settlement{1, Nak()}));
+  EXPECT_EQ(ledger_.Settle(running, Ack()), 2u);
+}
+
+TEST_F(LedgerTest, HandingBackTakesWhatWaitsAscending) {
+  Receive({.id = 3, .sequence = 3});
+  Held& running = ReceiveAndStart({.id = 2, .sequence = 2});
+  Receive({.id = 1, .sequence = 1});
+  EXPECT_THAT(ledger_.HandBack(), ElementsAre(Settlement{1, Nak()}, Settlement{3, Nak()}));
+  EXPECT_EQ(ledger_.Settle(running, Ack()), 2u);
+}
+
+TEST_F(LedgerTest, AClosedOneTellsNothing) {
+  Held& running = ReceiveAndStart({.id = 1, .sequence = 1});
+  Held& queued = Receive({.id = 2, .sequence = 2});
+  ledger_.Close();
+  EXPECT_TRUE(running.cancelled);
+  EXPECT_FALSE(queued.Start());
+  EXPECT_EQ(ledger_.Settle(running, Ack()), std::nullopt);
+}
+
+TEST_F(LedgerTest, ForgettingAFrameForgetsItsMessagesOnly) {
+  ReceiveAndStart({.id = 1, .sequence = 1});
+  Receive({.id = 2, .sequence = 2});
+  Receive({.id = 3, .sequence = 3});
+  ledger_.Forget(*frames_[0]);
+  EXPECT_THAT(ledger_.ToResume(), UnorderedElementsAre(2, 3));
+}
+
+}  // namespace
+}  // namespace sluice::internal
