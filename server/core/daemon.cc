@@ -25,6 +25,7 @@ bool Daemon::Drain(absl::Duration timeout) {
   phase_ = Phase::kDraining;
   deadline_ = timers_->now() + timeout;
   base::LogInfo("draining", {{"timeout", absl::FormatDuration(timeout)}});
+  for (auto& callback : std::exchange(when_draining_, {})) callback();
   for (const auto& consumer : consumers_) consumer->BeginDrain(deadline_);
   OnDrained();  // there may be nothing to wait for
   return true;
@@ -36,6 +37,14 @@ void Daemon::Terminate(absl::Duration timeout, DrainedCallback exit) {
   Drain(timeout);
   WhenDrained(std::move(exit));
   OnStreamEnded();
+}
+
+void Daemon::WhenDraining(absl::AnyInvocable<void()> callback) {
+  if (phase_ == Phase::kServing) {
+    when_draining_.push_back(std::move(callback));
+  } else {
+    callback();
+  }
 }
 
 void Daemon::WhenDrained(DrainedCallback callback) {

@@ -47,6 +47,8 @@ class Daemon final : private Consumer::Owner {
   // SIGTERM: starts the drain if it does not run; ends all waiting for apps as soon as no app stream is left. When the
   // drain is over, `exit` is called, at once if it is over already. A second call changes nothing.
   void Terminate(absl::Duration timeout, DrainedCallback exit);
+  // Called when the drain starts; at once if it has.
+  void WhenDraining(absl::AnyInvocable<void()> callback);
   // Called when the drain is over; at once if it is.
   void WhenDrained(DrainedCallback callback);
 
@@ -67,6 +69,7 @@ class Daemon final : private Consumer::Owner {
   bool terminating_ = false;
   absl::Time deadline_;
   Report report_;
+  std::vector<absl::AnyInvocable<void()>> when_draining_;
   std::vector<DrainedCallback> when_drained_;
 };
 

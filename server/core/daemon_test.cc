@@ -110,6 +110,17 @@ TEST_F(DaemonTest, WhoWaitsForTheDrainIsToldOnceAndAtOnceWhenItIsOver) {
   EXPECT_EQ(told, 2);
 }
 
+TEST_F(DaemonTest, TheStartOfADrainIsToldOnceAndAtOnceWhenItRuns) {
+  int told = 0;
+  daemon_.WhenDraining([&] { ++told; });
+  EXPECT_EQ(told, 0);
+  daemon_.Drain(absl::Seconds(10));
+  Terminate();
+  EXPECT_EQ(told, 1);
+  daemon_.WhenDraining([&] { ++told; });
+  EXPECT_EQ(told, 2);
+}
+
 TEST(EmptyDaemonTest, WithoutConsumersADrainIsOverAtOnce) {
   test::SimLoop loop;
   Daemon daemon(&loop.timers());

@@ -1,0 +1,131 @@
+#include "app/process.h"
+
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "base/log.h"
+#include "jetstream/source.h"
+
+namespace sluice::app {
+namespace {
+
+jetstream::ConnectionOptions ToConnectionOptions(const config::Nats& nats) {
+  jetstream::ConnectionOptions options;
+  options.servers = nats.servers;
+  options.name = nats.name;
+  options.user = nats.user;
+  options.password = nats.password;
+  options.token = nats.token;
+  options.credentials_file = nats.credentials_file;
+  options.nkey_seed_file = nats.nkey_seed_file;
+  options.tls.enabled = nats.tls.enabled;
+  options.tls.ca_file = nats.tls.ca_file;
+  options.tls.cert_file = nats.tls.cert_file;
+  options.tls.key_file = nats.tls.key_file;
+  options.tls.server_name = nats.tls.server_name;
+  options.tls.insecure_skip_verify = nats.tls.insecure_skip_verify;
+  options.reconnect_wait = nats.reconnect_wait;
+  options.api_prefix = nats.api_prefix;
+  options.domain = nats.domain;
+  return options;
+}
+
+rpc::NatsStatus ToNatsStatus(const jetstream::ConnectionStatus& status) {
+  return {status.connected, status.url, status.server_version, status.reconnects, status.last_error};
+}
+
+}  // namespace
+
+Process::~Process() {
+  server_ = nullptr;  // needs the loop
+  if (thread_.joinable()) {
+    loop_.Stop();
+    thread_.join();
+  }
+  daemon_ = nullptr;
+}
+
+absl::Status Process::Start() {
+  auto connection = jetstream::Connection::Connect(ToConnectionOptions(config_.nats), &loop_);
+  if (!connection.ok()) return connection.status();
+  connection_ = *std::move(connection);
+
+  daemon_ = std::make_unique<core::Daemon>(&loop_.timers());
+  AddConsumers();
+  thread_ = std::thread([this] { loop_.Run(); });
+
+  auto server = rpc::Server::Start({.unix_socket = config_.listen.unix_socket,
+                                    .tcp = config_.listen.tcp,
+                                    .reflection = config_.listen.reflection,
+                                    .version = SLUICE_VERSION,
+                                    .drain_timeout = config_.drain.timeout,
+                                    .nats_status = [this] { return ToNatsStatus(connection_->status()); }},
+                                   &loop_, daemon_.get());
+  if (!server.ok()) return server.status();
+  server_ = *std::move(server);
+  server_->SetServing(true);
+  loop_.Post([this] { daemon_->WhenDraining([this] { OnDraining(); }); });
+  base::LogInfo("serving", {{"version", SLUICE_VERSION},
+                            {"unix", config_.listen.unix_socket},
+                            {"tcp", config_.listen.tcp},
+                            {"tcp_port", server_->tcp_port()},
+                            {"consumers", config_.consumers.size()}});
+  return absl::OkStatus();
+}
+
+void Process::AddConsumers() {
+  std::random_device random;
+  for (const config::Consumer& consumer : config_.consumers) {
+    core::ConsumerOptions options = consumer.options;
+    options.seed = random();
+    daemon_->AddConsumer(options, std::make_unique<jetstream::JetStreamSource>(
+                                      connection_.get(), &loop_,
+                                      jetstream::JetStreamSource::Options{.stream = options.stream,
+                                                                          .durable = options.durable,
+                                                                          .manage = consumer.manage,
+                                                                          .config = consumer.config}));
+  }
+}
+
+// Whoever asks for health stops sending apps here from the first moment of the drain.
+void Process::OnDraining() { server_->SetServing(false); }
+
+void Process::Terminate(DrainedCallback drained) {
+  loop_.Post([this, drained = std::move(drained)]() mutable {
+    daemon_->Terminate(config_.drain.timeout, std::move(drained));
+  });
+}
+
+absl::Status Process::Close() {
+  server_->Shutdown();
+  absl::Status status;
+  RunOnLoop([&] { status = connection_->Close(); }, absl::InfiniteDuration());
+  return status;
+}
+
+std::string Process::Leftovers() {
+  const auto text = std::make_shared<std::string>();
+  const auto describe = [this, text] {
+    for (const auto& consumer : daemon_->consumers()) {
+      const core::Consumer::Gauges gauges = consumer->gauges();
+      if (gauges.in_flight + gauges.buffered == 0) continue;
+      absl::StrAppend(text.get(), text->empty() ? "" : "; ", consumer->options().name, ": ", gauges.in_flight,
+                      " with apps, ", gauges.buffered, " buffered");
+    }
+  };
+  return RunOnLoop(describe, absl::Seconds(1)) ? *text : "";
+}
+
+bool Process::RunOnLoop(absl::AnyInvocable<void()> task, absl::Duration patience) {
+  // Shared, as the task may run after the wait.
+  const auto done = std::make_shared<absl::Notification>();
+  loop_.Post([task = std::move(task), done]() mutable {
+    task();
+    done->Notify();
+  });
+  return done->WaitForNotificationWithTimeout(patience);
+}
+
+}  // namespace sluice::app

@@ -1,0 +1,135 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "app/commands.h"
+#include "app/config_source.h"
+#include "app/exit_code.h"
+#include "app/process.h"
+#include "app/signals.h"
+#include "app/stderr_log.h"
+#include "app/termination_log.h"
+#include "base/log.h"
+
+namespace sluice::app {
+namespace {
+
+constexpr char kFooter[] =
+    "SIGTERM drains: nothing new is taken, apps finish what they hold, the rest is handed back. A second one changes\n"
+    "nothing; SIGINT twice quits at once. The exit code is 0 if all was settled or handed back, else 75.\n"
+    "\n"
+    "Examples:\n"
+    "  sluice serve --config orders.yaml\n"
+    "  sluice serve -c orders.yaml --nats nats://127.0.0.1:4222 --log-format text\n"
+    "  SLUICE_CONFIG=orders.yaml sluice serve --listen-tcp 127.0.0.1:7070\n";
+
+// The report of the drain, on its way from the loop to main's thread.
+class ReportSlot {
+ public:
+  void Put(const core::Daemon::Report& report) {
+    absl::MutexLock lock(&mutex_);
+    report_ = report;
+  }
+  std::optional<core::Daemon::Report> Get() const {
+    absl::MutexLock lock(&mutex_);
+    return report_;
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::optional<core::Daemon::Report> report_ ABSL_GUARDED_BY(mutex_);
+};
+
+int FailStart(absl::string_view text) {
+  std::fprintf(stderr, "%s\n", std::string(text).c_str());
+  WriteTerminationLog(text);
+  return kExitConfiguration;
+}
+
+int FailConfiguration(const std::vector<config::Problem>& problems) {
+  PrintProblems(problems);
+  std::string text;
+  for (const config::Problem& problem : problems) absl::StrAppend(&text, problem.ToString(), "\n");
+  WriteTerminationLog(text);
+  return kExitConfiguration;
+}
+
+// Leaves everything as it is: whoever asks twice does not want to wait.
+[[noreturn]] void QuitAtOnce(Process& process, std::unique_ptr<StderrLog> log) {
+  const std::string left = process.Leftovers();
+  base::LogError("interrupted twice: quitting without the rest of the drain; what is left waits for its ack wait",
+                 {{"left", left}});
+  WriteTerminationLog(absl::StrCat("interrupted twice; left: ", left, "\n"));
+  log = nullptr;
+  _exit(kExitUnsettled);
+}
+
+// Waits for the signal to end, and then for the drain.
+core::Daemon::Report AwaitDrained(Signals& signals, Process& process, std::unique_ptr<StderrLog>& log) {
+  ReportSlot slot;
+  bool interrupted = false;
+  bool terminating = false;
+  while (true) {
+    const int signal = signals.Wait();
+    if (const std::optional<core::Daemon::Report> report = slot.Get()) return *report;
+    if (signal == Signals::kWoken) continue;
+    if (signal == SIGINT && interrupted) QuitAtOnce(process, std::move(log));
+    interrupted = interrupted || signal == SIGINT;
+    base::LogInfo(terminating ? "already terminating" : "terminating",
+                  {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+    if (terminating) continue;
+    terminating = true;
+    process.Terminate([&slot, &signals](const core::Daemon::Report& report) {
+      slot.Put(report);
+      signals.Wake();
+    });
+  }
+}
+
+int Conclude(const core::Daemon::Report& report, const absl::Status& closed) {
+  for (const auto& [consumer, own] : report.consumers) {
+    base::LogInfo("consumer drained", {{"consumer", consumer}, {"report", own.ToString()}});
+  }
+  const bool settled = report.total.unsettled == 0 && closed.ok();
+  const std::string text = report.total.ToString();
+  if (settled) {
+    base::LogInfo("drained", {{"report", text}});
+  } else {
+    base::LogError("drained, but not all is settled: what is left waits for its ack wait",
+                   {{"report", text}, {"err", closed.ToString()}});
+  }
+  WriteTerminationLog(absl::StrCat(settled ? "drained: " : "not all is settled: ", text, "\n"));
+  return settled ? kExitOk : kExitUnsettled;
+}
+
+int Serve(const ConfigSource& source) {
+  Signals signals;  // before there is any thread
+
+  const config::Loaded loaded = source.Load();
+  if (!loaded.ok()) return FailConfiguration(loaded.problems);
+
+  auto log = std::make_unique<StderrLog>(loaded.config.log);
+  Process process(loaded.config);
+  if (const absl::Status status = process.Start(); !status.ok()) {
+    return FailStart(absl::StrCat(source.File(), ": ", status.message()));
+  }
+  const core::Daemon::Report report = AwaitDrained(signals, process, log);
+  return Conclude(report, process.Close());
+}
+
+}  // namespace
+
+void AddServeCommand(CLI::App& sluice, int& exit_code) {
+  CLI::App* const serve = sluice.add_subcommand("serve", "Runs the daemon");
+  serve->footer(kFooter);
+  const auto source = std::make_shared<ConfigSource>();
+  source->AddFlags(serve);
+  serve->callback([source, &exit_code] { exit_code = Serve(*source); });
+}
+
+}  // namespace sluice::app
