@@ -20,6 +20,7 @@ void Outbox::Send(const Delivery& delivery, const Settlement& settlement) {
   entry.verdict = settlement.verdict;
   entry.nak_delay = settlement.nak_delay;
   entry.ack_deadline = delivery.ack_deadline;
+  entry.nak_due = absl::InfinitePast();
   entry.sent = false;
   if (!connected_) return;
   Transmit(entry);
@@ -86,17 +87,28 @@ Outbox::Entry& Outbox::Append() {
 
 void Outbox::Transmit(Entry& entry) {
   entry.sent = true;
+  if (entry.nak_delay > absl::ZeroDuration()) entry.nak_due = timers_->now() + entry.nak_delay;
   source_->Settle(entry.reply, {entry.verdict, entry.nak_delay, entry.term_reason});
 }
 
-// Asks for an answer on the last message that got a verdict. On a settled message an ACK is answered and changes
-// nothing, so is an in-progress where the message may be with its next holder (measured on nats-server 2.9, 2.10
-// and 2.15).
+// Asks for an answer, which vouches for all that was sent before, whichever message it names. On a settled message an
+// ACK is answered and changes nothing (measured on nats-server 2.9, 2.10 and 2.15). Where there are only NAKs, an
+// in-progress does no harm to a message's next holder; but it sets back the clock of a delayed NAK, which is said again
+// instead, with what is left of its delay.
 void Outbox::ConfirmLast() {
-  const Entry& last = At(end_ - 1);
+  const auto is_settled = [](const Entry& entry) { return entry.sent && entry.verdict != Verdict::kNak; };
+  uint64_t position = end_ - 1;
+  while (position > begin_ && !is_settled(At(position))) --position;
+  if (!is_settled(At(position))) position = end_ - 1;
+  const Entry& entry = At(position);
+  Settlement probe;
+  if (!is_settled(entry)) {
+    const absl::Duration left = entry.nak_due - timers_->now();
+    const bool waits = left > absl::ZeroDuration();
+    probe = {waits ? Verdict::kNak : Verdict::kInProgress, waits ? left : absl::ZeroDuration(), {}};
+  }
   confirming_ = end_;
-  const Verdict probe = last.verdict == Verdict::kNak || !last.sent ? Verdict::kInProgress : Verdict::kAck;
-  source_->Confirm(last.reply, {probe, absl::ZeroDuration(), {}}, confirming_);
+  source_->Confirm(entry.reply, probe, confirming_);
 }
 
 void Outbox::Forget(uint64_t end) { begin_ = std::max(begin_, end); }

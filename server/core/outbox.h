@@ -54,6 +54,7 @@ class Outbox {
     Verdict verdict;
     bool sent;
     absl::Duration nak_delay;
+    absl::Time nak_due;  // of a delayed NAK that was sent: until then it stays with nobody
     absl::Time ack_deadline;
   };
   struct Waiter {
