@@ -18,9 +18,9 @@ std::optional<PullRequest> PullWindow::Open(const Demand& demand, uint64_t in_fl
   uint64_t max_bytes = MaxBytes(demand);
   if (too_small_bytes_ > 0 && max_bytes <= too_small_bytes_) {
     if (!demand.idle_session) return std::nullopt;
-    // Larger than the credit may be: alone, for an app that holds nothing.
+    // Larger than the credit, or than a pull may ask for: alone, for an app that holds nothing.
     batch = std::min<uint64_t>(batch, 1);
-    max_bytes = limits_.max_request_max_bytes > 0 ? limits_.max_request_max_bytes : 0;
+    max_bytes = 0;
   }
   if (batch == 0) return std::nullopt;
   remaining_ = batch;
