@@ -63,6 +63,8 @@ void Session::OnSettle(absl::Span<const SettleRun> runs) {
 
 void Session::OnCredit(Credit credit) {
   credit_ = credit;
+  // What waits for the next frame may be too much now.
+  if (outstanding_messages_ > credit.messages || outstanding_bytes_ > credit.bytes) consumer_->TakeBack(Queued());
   UpdateEligible();
   consumer_->Pump();
 }
