@@ -58,7 +58,8 @@ void ModelJetStream::LookAt(int connection, const core::PullRequest& request) {
   if (silent) return;
   if (!exists_ || !leading()) return SendStatus(connection, request.id, PullStatus::Kind::kNoResponders);
   const Connection* found = FindConnection(connection);
-  if (found == nullptr || !found->subscribed) {
+  if (found == nullptr) return;
+  if (!found->subscribed) {
     if (options_.unsub_defect) DeliverToNobody(request.batch);
     return;
   }
@@ -93,7 +94,8 @@ std::optional<PullStatus::Kind> ModelJetStream::Refusal(const core::PullRequest&
 void ModelJetStream::SendStatus(int connection, uint64_t pull_id, PullStatus::Kind kind) {
   Connection* found = FindConnection(connection);
   if (found == nullptr || !found->subscribed) return;
-  found->client->OnFrames({{nullptr, {kind, pull_id, absl::StrCat("model status ", static_cast<int>(kind))}}});
+  found->client->OnFrames(connection,
+                          {{nullptr, {kind, pull_id, absl::StrCat("model status ", static_cast<int>(kind))}}});
 }
 
 void ModelJetStream::Heartbeat(uint64_t waiting_number) {
@@ -175,7 +177,7 @@ void ModelJetStream::Pump() {
     if (connection.out.empty()) continue;
     std::vector<Frame> frames;
     frames.swap(connection.out);
-    connection.client->OnFrames(std::move(frames));
+    connection.client->OnFrames(number, std::move(frames));
   }
 }
 

@@ -64,6 +64,12 @@ class ModelJetStream {
     uint64_t seed = 1;
   };
 
+  // How a verdict leaves the daemon.
+  struct Sending {
+    bool confirm = false;    // asks for an answer
+    bool pull_open = false;  // while the server may still answer a pull of this daemon
+  };
+
   // Sees everything, for the test to judge.
   class Witness {
    public:
@@ -71,14 +77,17 @@ class ModelJetStream {
     // At the server.
     virtual void OnSent(const Attempt&) {}
     virtual void OnAckWaitOver(const Attempt&) {}
-    virtual void OnVerdictLost(const Attempt&) {}                    // no leader, or no such consumer
+    virtual void OnSentToTheDead(const Attempt&) {}  // on a connection that is gone, which the server has not noticed
+    virtual void OnVerdictLost(const Attempt&) {}    // no leader, or no such consumer
     virtual void OnSettled(const Attempt& /*by*/, core::Verdict) {}  // acked or terminated
     virtual void OnNaked(const Attempt& /*by*/, const Attempt& /*current*/) {}
     virtual void OnExhausted(const Attempt&) {}  // max_deliver: gone for good
     // At the daemon.
+    virtual void OnLink(int /*owner*/, bool /*up*/) {}
     virtual void OnPull(int /*owner*/, const core::PullRequest&) {}
+    virtual void OnIntakeClosed(int /*owner*/) {}
     virtual void OnReceived(const Attempt&) {}
-    virtual void OnVerdictSent(const Attempt&, const core::Settlement&, bool /*confirm*/) {}
+    virtual void OnVerdictSent(const Attempt&, const core::Settlement&, Sending) {}
     virtual void OnMisuse(int /*owner*/, absl::string_view /*what*/) {}  // the contract of MessageSource is broken
   };
 
@@ -87,7 +96,8 @@ class ModelJetStream {
    public:
     virtual ~Client() = default;
     virtual int owner() const = 0;
-    virtual void OnFrames(std::vector<Frame> frames) = 0;  // leave the server now
+    // They leave the server now.
+    virtual void OnFrames(int connection, std::vector<Frame> frames) = 0;
     virtual void OnServerGone() = 0;
   };
 

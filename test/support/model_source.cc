@@ -58,6 +58,7 @@ void ModelSource::Connect() {
   connection_->number = server_->Connect(this);
   // A client library subscribes again by itself.
   if (attached_ && !closing_) server_->Subscribe(connection_->number);
+  witness_->OnLink(options_.owner, true);
   listener_->OnConnection(true);
 }
 
@@ -70,6 +71,7 @@ void ModelSource::Disconnect(absl::Duration down, absl::Duration unnoticed) {
     server_->Disconnect(number);
   }
   connection_.reset();
+  witness_->OnLink(options_.owner, false);
   open_pull_ = 0;
   open_left_ = 0;
   // What was asked ends with an error, soon: not from within a call of core.
@@ -155,7 +157,7 @@ void ModelSource::RequestInfo() {
 void ModelSource::Confirm(absl::string_view reply, const core::Settlement& settlement, uint64_t tag) {
   CheckUse(connected(), "Confirm() while not connected");
   if (!connected()) return;
-  witness_->OnVerdictSent(server_->FindAttempt(reply), settlement, true);
+  witness_->OnVerdictSent(server_->FindAttempt(reply), settlement, {true, PullIsOpen()});
   const uint64_t request = Begin(kRequestTimeout, [this, tag](const absl::StatusOr<core::ConsumerInfo>& info) {
     listener_->OnConfirmed(tag, info.status());
   });
@@ -168,7 +170,7 @@ void ModelSource::Confirm(absl::string_view reply, const core::Settlement& settl
 void ModelSource::Settle(absl::string_view reply, const core::Settlement& settlement) {
   CheckUse(connected(), "Settle() while not connected");
   if (!connected()) return;
-  witness_->OnVerdictSent(server_->FindAttempt(reply), settlement, false);
+  witness_->OnVerdictSent(server_->FindAttempt(reply), settlement, {false, PullIsOpen()});
   Up([this, reply = std::string(reply), verdict = settlement.verdict, delay = settlement.nak_delay] {
     server_->Settle(reply, {verdict, delay, {}});
   });
@@ -178,19 +180,21 @@ void ModelSource::CloseIntake() {
   CheckUse(!closing_, "CloseIntake() twice");
   closing_ = true;
   if (!connected() || !attached_) {
-    intake_closed_ = true;
-    Soon(absl::Milliseconds(1), [this] { listener_->OnIntakeClosed(); });
+    Soon(absl::Milliseconds(1), [this] { EndIntake(); });
     return;
   }
-  const uint64_t request = Begin(kRequestTimeout, [this](const absl::StatusOr<core::ConsumerInfo>&) {
-    intake_closed_ = true;
-    listener_->OnIntakeClosed();
-  });
+  const uint64_t request = Begin(kRequestTimeout, [this](const absl::StatusOr<core::ConsumerInfo>&) { EndIntake(); });
   Up([this, request] {
     server_->Unsubscribe(connection_->number);
     if (options_.cluster) unsubscribed_drops_ = frames_sent_;
     Down([this, request] { End(request, core::ConsumerInfo()); });
   });
+}
+
+void ModelSource::EndIntake() {
+  intake_closed_ = true;
+  witness_->OnIntakeClosed(options_.owner);
+  listener_->OnIntakeClosed();
 }
 
 // ----------------------------------------------------------------------------------------------------------------
@@ -203,6 +207,7 @@ void ModelSource::Pull(const core::PullRequest& request) {
   witness_->OnPull(options_.owner, request);
   open_pull_ = request.id;
   open_left_ = request.batch;
+  open_until_ = timers_->now() + request.expires;
   open_heartbeat_ = request.heartbeat > absl::ZeroDuration() ? request.heartbeat : request.expires;
   open_silent_at_ = timers_->now() + 2 * open_heartbeat_;
   Up([this, request] { server_->Pull(connection_->number, request); });
@@ -210,10 +215,18 @@ void ModelSource::Pull(const core::PullRequest& request) {
 
 void ModelSource::CheckPull(const core::PullRequest& request) {
   CheckUse(request.batch > 0, "a pull of nothing");
-  CheckUse(open_left_ == 0 || timers_->now() >= open_silent_at_, "a second pull while one is open");
+  CheckUse(open_left_ == 0 || timers_->now() >= std::min(open_silent_at_, open_until_),
+           "a second pull while one is open");
 }
 
-void ModelSource::OnFrames(std::vector<Frame> frames) {
+void ModelSource::OnFrames(int connection, std::vector<Frame> frames) {
+  // Sent to a connection that the server still takes for alive.
+  if (connection_ == nullptr || connection_->number != connection) {
+    for (const Frame& frame : frames) {
+      if (frame.attempt != nullptr) witness_->OnSentToTheDead(*frame.attempt);
+    }
+    return;
+  }
   // Not always in one piece.
   while (frames.size() > 1 && dice_.Chance(0.3)) {
     const auto middle = frames.begin() + dice_.Between(1, frames.size() - 1);

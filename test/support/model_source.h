@@ -65,7 +65,7 @@ class ModelSource final : public core::MessageSource, private ModelJetStream::Cl
 
   // ModelJetStream::Client
   int owner() const override { return options_.owner; }
-  void OnFrames(std::vector<Frame> frames) override;
+  void OnFrames(int connection, std::vector<Frame> frames) override;
   void OnServerGone() override { Disconnect(absl::ZeroDuration()); }
 
   void Connect();
@@ -77,6 +77,8 @@ class ModelSource final : public core::MessageSource, private ModelJetStream::Cl
   uint64_t Begin(absl::Duration timeout, absl::AnyInvocable<void(absl::StatusOr<core::ConsumerInfo>)> done);
   void End(uint64_t request, absl::StatusOr<core::ConsumerInfo> result);
   void Receive(std::vector<Frame> frames);
+  bool PullIsOpen() const { return open_left_ > 0 && timers_->now() < open_until_; }
+  void EndIntake();
   void CheckPull(const core::PullRequest& request);
   void CheckUse(bool rule, absl::string_view what);
 
@@ -99,6 +101,7 @@ class ModelSource final : public core::MessageSource, private ModelJetStream::Cl
 
   uint64_t open_pull_ = 0;  // 0: none
   uint64_t open_left_ = 0;
+  absl::Time open_until_;
   absl::Time open_silent_at_;  // heard nothing for two heartbeats: it may be given up
   absl::Duration open_heartbeat_;
 

@@ -1,0 +1,246 @@
+// The server's side of the ledger: deliveries, verdicts, ack waits. ledger_streams.cc has the apps' side.
+#include "test/sim/ledger.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace sluice::test {
+
+using core::Verdict;
+
+namespace {
+
+// After a mishap is over, core has this long to make up for it before the exception ends.
+constexpr absl::Duration kRecovery = absl::Seconds(4);
+
+}  // namespace
+
+void Ledger::Fail(std::string what) {
+  if (failed()) return;
+  failure_ = std::move(what);
+  trace_->Add("FAILED");
+}
+
+// --------------------------------------------------------------------------------------------------------------
+// mishaps
+
+void Ledger::OnLink(int owner, bool up) {
+  trace_->Add(up ? "link up: daemon" : "link down: daemon", owner);
+  daemons_.at(owner).link_up_since = up ? now() : absl::InfiniteFuture();
+}
+
+void Ledger::OnLeaderless(absl::Time until) {
+  trace_->Add("leaderless");
+  leading_since_ = std::max(leading_since_, until);
+}
+
+void Ledger::OnConsumerDeleted() {
+  trace_->Add("consumer deleted");
+  deleted_at_ = now();
+}
+
+absl::Time Ledger::HealthySince(int daemon) const {
+  const absl::Time since = std::max(daemons_.at(daemon).link_up_since, leading_since_);
+  return since > now() ? absl::InfiniteFuture() : since;
+}
+
+// -----------------------------------------------------------------------------------------------------------
+// deliveries
+
+bool Ledger::LastAttempt(const Attempt& attempt) const {
+  const int64_t most = server_->info().max_deliver;
+  return most > 0 && attempt.num_delivered >= static_cast<uint64_t>(most);
+}
+
+absl::Duration Ledger::AckWait(const Attempt& attempt) const { return server_->info().AckWait(attempt.num_delivered); }
+
+bool Ledger::Expired(const Attempt& attempt, const Fate& fate) const {
+  const absl::Duration margin = std::min(absl::Milliseconds(100), AckWait(attempt) / 10);  // core's own
+  return fate.expired || now() >= fate.own_deadline - margin;
+}
+
+void Ledger::OnSent(const Attempt& attempt) {
+  trace_->Add("sent: attempt, sequence, daemon", attempt.number, attempt.stream_sequence, attempt.owner);
+  attempts_.push_back(&attempt);
+  fates_.emplace_back();
+}
+
+void Ledger::OnReceived(const Attempt& attempt) {
+  trace_->Add("received: attempt, sequence, daemon", attempt.number, attempt.stream_sequence, attempt.owner);
+  Fate& fate = FateOf(attempt);
+  fate.received = true;
+  fate.lease_from = now();
+  fate.own_deadline = now() + AckWait(attempt);
+}
+
+void Ledger::OnPull(int owner, const core::PullRequest& request) {
+  trace_->Add("pull: daemon, batch, bytes", owner, request.batch, request.max_bytes);
+  const DaemonRecord& daemon = daemons_.at(owner);
+  if (daemon.draining) return Fail("a pull while draining");
+  uint64_t free = 0;
+  for (const auto& [number, stream] : streams_) {
+    if (stream.daemon != owner || !stream.open || stream.app_drains) continue;
+    free += stream.credit.messages - std::min<uint64_t>(stream.credit.messages, stream.held.size());
+  }
+  uint64_t buffered = 0;
+  for (size_t number = fates_.size(); number > 0 && !daemon.turbulent; --number) {
+    const Fate& fate = fates_[number - 1];
+    const Attempt& attempt = *attempts_[number - 1];
+    const bool waits = attempt.owner == owner && fate.received && !fate.seen && !fate.sent;
+    buffered += waits && now() < fate.own_deadline;
+  }
+  if (request.batch + buffered > free) {
+    Fail(absl::StrCat("a pull of ", request.batch, " with ", buffered, " buffered and a free credit of ", free));
+  }
+}
+
+void Ledger::OnIntakeClosed(int owner) {
+  trace_->Add("intake closed: daemon", owner);
+  daemons_.at(owner).intake_closed = true;
+}
+
+void Ledger::OnMisuse(int owner, absl::string_view what) {
+  Fail(absl::StrCat("daemon ", owner, " breaks the contract of MessageSource: ", what));
+}
+
+// -------------------------------------------------------------------------------------------------------------
+// verdicts
+
+void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settlement,
+                           ModelJetStream::Sending sending) {
+  Fate& fate = FateOf(attempt);
+  trace_->Add(sending.confirm ? "confirm: attempt, sequence, verdict" : "settle: attempt, sequence, verdict",
+              attempt.number, attempt.stream_sequence, static_cast<int>(settlement.verdict));
+  if (sending.confirm && fate.sent) return;  // asks for an answer on what was sent before
+  const char* blame = nullptr;
+  const bool link_renewed = daemons_.at(attempt.owner).link_up_since > fate.sent_at;
+  switch (settlement.verdict) {
+    case Verdict::kAck:
+      blame = BlameForAck(fate, link_renewed);
+      break;
+    case Verdict::kTerm:
+      if (fate.said != Verdict::kTerm) blame = "terminated what no app terminated";
+      if (fate.sent && !link_renewed) blame = "terminated twice";
+      if (now() > fate.own_deadline || fate.expired) blame = "a TERM after the ack deadline";
+      break;
+    case Verdict::kNak:
+      if (settlement.nak_delay > absl::ZeroDuration()) fate.nak_due = now() + settlement.nak_delay;
+      blame = BlameForNak(attempt, fate, sending.pull_open && settlement.nak_delay == absl::ZeroDuration());
+      if (!fate.said) CheckReleaseOrder(attempt, fate);
+      break;
+    case Verdict::kInProgress:
+      if (fate.sent) blame = "in progress, after a verdict";
+      if (now() > fate.own_deadline || fate.expired) blame = "in progress, after the ack deadline";
+      fate.own_deadline = now() + AckWait(attempt);
+      break;
+  }
+  if (blame != nullptr) Fail(absl::StrCat(blame, ": attempt ", attempt.number));
+  if (settlement.verdict == Verdict::kInProgress) return;
+  fate.sent = settlement.verdict;
+  fate.sent_at = now();
+}
+
+const char* Ledger::BlameForAck(const Fate& fate, bool link_renewed) const {
+  if (fate.said != Verdict::kAck && !fate.acked_late) return "acked what no app acked";
+  if (fate.sent && !link_renewed) return "acked twice";
+  return nullptr;
+}
+
+const char* Ledger::BlameForNak(const Attempt& attempt, const Fate& fate, bool would_bounce) const {
+  const DaemonRecord& daemon = daemons_.at(attempt.owner);
+  if (fate.sent) return "NAKed twice";
+  if (now() > fate.own_deadline || fate.expired) return "a NAK after the ack deadline";
+  if (daemon.draining && would_bounce) return "a NAK while draining, into a pull of one's own";
+  if (fate.said == Verdict::kNak) return nullptr;
+  if (fate.said) return "NAKed what its app has settled otherwise";
+  return BlameForRelease(attempt, fate);
+}
+
+// A NAK that no app asked for.
+const char* Ledger::BlameForRelease(const Attempt& attempt, const Fate& fate) const {
+  const DaemonRecord& daemon = daemons_.at(attempt.owner);
+  if (!fate.seen) {
+    if (LastAttempt(attempt)) return "NAKed on its last delivery, unseen: that is the end of it";
+    if (daemon.draining) return daemon.intake_closed ? nullptr : "released before the fence";
+    return now() >= fate.lease_from + daemon.options.resume_window ? nullptr : "unseen, and NAKed while serving";
+  }
+  const StreamRecord& stream = streams_.at(fate.stream);
+  if (daemon.draining && now() >= daemon.drain_deadline) return nullptr;
+  if (stream.app_drains && now() >= stream.app_deadline) return nullptr;
+  if (stream.open) return "NAKed behind the back of its app";
+  const bool may_resume = stream.broken && !stream.replaced && !stream.request.client_id.empty();
+  if (may_resume && !daemon.draining && now() < stream.broken_at + daemon.options.resume_window) {
+    return "NAKed within the resume window";
+  }
+  return nullptr;
+}
+
+void Ledger::CheckReleaseOrder(const Attempt& attempt, const Fate& fate) {
+  DaemonRecord& daemon = daemons_.at(attempt.owner);
+  if (daemon.release_time != now()) daemon.last_released.clear();
+  daemon.release_time = now();
+  uint64_t& last = daemon.last_released[fate.seen ? fate.stream : 0];
+  if (attempt.stream_sequence < last) Fail(absl::StrCat("released out of order: attempt ", attempt.number));
+  last = attempt.stream_sequence;
+}
+
+void Ledger::OnSentToTheDead(const Attempt& attempt) { FateOf(attempt).lost = true; }
+
+void Ledger::OnVerdictLost(const Attempt& attempt) { FateOf(attempt).lost = true; }
+
+void Ledger::OnSettled(const Attempt& by, Verdict verdict) {
+  trace_->Add("settled: attempt, sequence, verdict", by.number, by.stream_sequence, static_cast<int>(verdict));
+}
+
+void Ledger::OnNaked(const Attempt& by, const Attempt& current) {
+  Fate& fate = FateOf(by);
+  fate.naked = true;
+  if (by.number == current.number) return;
+  // What the daemon sent before may have got lost, unknown to it; else it knew the deadline.
+  const bool explained =
+      fate.lost || fate.taken || HealthySince(by.owner) > now() - 2 * AckWait(by) || deleted_at_ > by.sent;
+  if (!explained) Fail(absl::StrCat("a late NAK took attempt ", current.number, " from its holder"));
+  FateOf(current).taken = true;
+}
+
+void Ledger::OnExhausted(const Attempt& attempt) {
+  trace_->Add("exhausted: attempt, sequence", attempt.number, attempt.stream_sequence);
+}
+
+// ------------------------------------------------------------------------------------------------------------ ack
+// waits
+
+void Ledger::OnAckWaitOver(const Attempt& attempt) {
+  trace_->Add("ack wait over: attempt, sequence, daemon", attempt.number, attempt.stream_sequence, attempt.owner);
+  if (const char* blame = BlameForWaiting(attempt, FateOf(attempt))) {
+    Fail(absl::StrCat(blame, ": attempt ", attempt.number, " of message ", attempt.stream_sequence));
+  }
+}
+
+// Nothing waits for the ack wait, but for the exceptions of section 1.
+const char* Ledger::BlameForWaiting(const Attempt& attempt, const Fate& fate) const {
+  if (attempt.owner == 0) return "delivered to nobody: a drain stranded it";
+  const DaemonRecord& daemon = daemons_.at(attempt.owner);
+  if (fate.naked && fate.nak_due != absl::InfinitePast()) {
+    const absl::Duration quirk = AckWait(attempt) - server_->info().ack_wait;  // BackOff shifts delayed NAKs
+    const absl::Time due = fate.nak_due + std::max(quirk, absl::ZeroDuration()) + absl::Seconds(1);
+    return now() <= std::max(due, leading_since_) ? nullptr : "a delayed NAK waited longer than was asked for";
+  }
+  if (daemon.killed || fate.lost) return nullptr;
+  const absl::Time healthy = HealthySince(attempt.owner);
+  const bool settled_for_good = fate.sent == Verdict::kAck || fate.sent == Verdict::kTerm;
+  if (now() - healthy < AckWait(attempt)) {
+    const bool time_to_repeat = now() - healthy > kRecovery && fate.said_at < healthy;
+    return settled_for_good && !fate.expired && time_to_repeat ? "lost with the connection and never repeated"
+                                                               : nullptr;
+  }
+  if (!fate.received) return "sent but never received: a drain stranded it";
+  if (fate.expired || now() >= fate.lease_from + daemon.options.lease_max) return nullptr;
+  if (daemon.drained) return daemon.report.unsettled > 0 ? nullptr : "left to the ack wait by a drain that was clean";
+  if (daemon.draining && LastAttempt(attempt)) return nullptr;  // named in the report, which is checked then
+  return "the ack wait of a healthy message ran out";
+}
+
+}  // namespace sluice::test

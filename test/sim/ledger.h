@@ -1,0 +1,189 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "base/timers.h"
+#include "core/app_stream.h"
+#include "core/consumer_options.h"
+#include "core/delivery.h"
+#include "core/drain_report.h"
+#include "core/settlement.h"
+#include "test/sim/trace.h"
+#include "test/support/model_jetstream.h"
+
+namespace sluice::test {
+
+// What becomes of every message, seen from outside of core, and the judge of section 1 of the design: each promise is
+// one rule here with a message of its own. It knows of every mishap, and so which exceptions they explain. The first
+// breach ends the simulation. Loop only.
+class Ledger final : public ModelJetStream::Witness {
+ public:
+  Ledger(const base::Timers* timers, Trace* trace) : timers_(timers), trace_(trace) {}
+
+  void Watch(const ModelJetStream* server) { server_ = server; }
+  bool failed() const { return !failure_.empty(); }
+  const std::string& failure() const { return failure_; }
+  void Fail(std::string what);
+
+  // --- daemons, each start of one with a number of its own ---
+  void OnDaemonStarted(int daemon, const core::ConsumerOptions& options);
+  void OnDrain(int daemon, absl::Time deadline);
+  void OnDrained(int daemon, const core::DrainReport& report);
+  void OnDaemonGone(int daemon, bool killed);
+  bool alive(int daemon) const { return !daemons_.at(daemon).gone; }
+
+  // --- mishaps ---
+  void OnLeaderless(absl::Time until);
+  void OnConsumerDeleted();
+
+  // --- app streams, at the daemon; each with a number of its own ---
+  void OnStreamOpening(int stream, int daemon, const core::OpenRequest& request);
+  void OnStreamRefused(int stream) { streams_.erase(stream); }
+  void OnGiven(int stream, absl::Span<const core::Delivery* const> batch);
+  void OnTold(int stream, const core::Notice& notice);
+  void OnFinished(int stream, const absl::Status& status);
+  void OnCredit(int stream, core::Credit credit);
+  void OnAppDrain(int stream, absl::Time deadline);
+  void OnBroken(int stream);
+  void OnHalfClosed(int stream);
+  // Around Session::OnSettle().
+  void BeforeSettle(int stream, absl::Span<const core::SettleRun> runs);
+  void AfterSettle(int stream);
+
+  // --- at the apps ---
+  // The app has done its work on it, and now says ACK or TERM.
+  void OnHandled(uint64_t attempt);
+
+  // --- at the end ---
+  void CheckAllSettled();
+
+  uint64_t handled_twice() const { return handled_twice_; }
+  uint64_t drains() const { return drains_; }
+
+  // ModelJetStream::Witness
+  void OnSent(const Attempt& attempt) override;
+  void OnAckWaitOver(const Attempt& attempt) override;
+  void OnSentToTheDead(const Attempt& attempt) override;
+  void OnVerdictLost(const Attempt& attempt) override;
+  void OnSettled(const Attempt& by, core::Verdict verdict) override;
+  void OnNaked(const Attempt& by, const Attempt& current) override;
+  void OnExhausted(const Attempt& attempt) override;
+  void OnLink(int owner, bool up) override;
+  void OnPull(int owner, const core::PullRequest& request) override;
+  void OnIntakeClosed(int owner) override;
+  void OnReceived(const Attempt& attempt) override;
+  void OnVerdictSent(const Attempt& attempt, const core::Settlement& settlement,
+                     ModelJetStream::Sending sending) override;
+  void OnMisuse(int owner, absl::string_view what) override;
+
+ private:
+  // Of one attempt.
+  struct Fate {
+    int stream = 0;  // that it was given to last
+    bool received = false;
+    bool seen = false;     // an app was given it
+    bool expired = false;  // its lease ended
+    bool lost = false;     // it, or a verdict on it, got lost at the server
+    bool naked = false;    // the server has acted on its NAK
+    bool acked_late = false;
+    bool taken = false;       // by a late NAK on an earlier attempt
+    absl::Time lease_from;    // received, or the last in-progress of its app
+    absl::Time own_deadline;  // what the daemon may count on
+    size_t bytes = 0;
+    std::optional<core::Verdict> said;  // by its app, in time, and heard by core
+    absl::Time said_at;
+    std::optional<core::Verdict> sent;  // to the server: ack, nak, term
+    absl::Time sent_at;
+    absl::Time nak_due = absl::InfinitePast();  // of a delayed NAK
+  };
+  struct DaemonRecord {
+    core::ConsumerOptions options;
+    bool draining = false;
+    bool intake_closed = false;
+    bool drained = false;
+    bool killed = false;
+    bool gone = false;
+    bool turbulent = false;  // a stream ended, or its credit shrank: order and window have an excuse
+    absl::Time drain_began;
+    absl::Time drain_deadline;
+    core::DrainReport report;
+    uint64_t awaited = 0;
+    absl::Time link_up_since = absl::InfiniteFuture();
+    std::unordered_map<uint64_t, uint64_t> attempt_of;  // by delivery id
+    // The NAKs of this instant, to see that they ascend.
+    absl::Time release_time;
+    std::map<int, uint64_t> last_released;  // by stream; 0: no app had seen it
+  };
+  struct StreamRecord {
+    int daemon = 0;
+    core::OpenRequest request;
+    core::Credit credit;
+    std::map<uint64_t, uint64_t> held;  // delivery id -> attempt; with the expired ones
+    size_t held_bytes = 0;
+    uint64_t last_first_delivery = 0;
+    bool open = true;
+    bool broken = false;
+    bool replaced = false;  // by a stream of the same client id
+    absl::Time broken_at;
+    bool app_drains = false;
+    absl::Time app_deadline;
+    bool opened_told = false;
+    bool draining_told = false;
+    bool drained_told = false;
+    std::vector<uint64_t> expect_not_held;
+    std::vector<uint64_t> told_not_held;
+
+    bool holds(uint64_t id) const { return held.contains(id); }
+  };
+
+  absl::Time now() const { return timers_->now(); }
+  Fate& FateOf(const Attempt& attempt) { return fates_[attempt.number]; }
+  bool LastAttempt(const Attempt& attempt) const;
+  absl::Duration AckWait(const Attempt& attempt) const;
+  // Its lease has ended, told or not.
+  bool Expired(const Attempt& attempt, const Fate& fate) const;
+  // Since when the daemon has had a connection and the server a leader; InfiniteFuture: has not.
+  absl::Time HealthySince(int daemon) const;
+
+  // What is wrong with it; null: nothing.
+  const char* BlameForAck(const Fate& fate, bool link_renewed) const;
+  const char* BlameForNak(const Attempt& attempt, const Fate& fate, bool pull_open) const;
+  const char* BlameForRelease(const Attempt& attempt, const Fate& fate) const;
+  const char* BlameForWaiting(const Attempt& attempt, const Fate& fate) const;
+  const char* BlameForGiving(const StreamRecord& record, const Attempt& attempt, const Fate& fate) const;
+  const char* BlameForReport(const DaemonRecord& record) const;
+  void CheckReleaseOrder(const Attempt& attempt, const Fate& fate);
+  void CheckNothingLeft(int daemon);
+  void OnOpened(int stream, const core::OpenedNotice& opened);
+  void OnLeasesEnded(int stream, const core::LeasesEndedNotice& ended);
+  uint64_t CountHeld(int daemon) const;
+  void LetGo(StreamRecord& stream, uint64_t id);
+
+  const base::Timers* const timers_;
+  Trace* const trace_;
+  const ModelJetStream* server_ = nullptr;
+  std::string failure_;
+
+  std::deque<const Attempt*> attempts_;
+  std::deque<Fate> fates_;  // by number of the attempt
+  std::map<int, DaemonRecord> daemons_;
+  std::map<int, StreamRecord> streams_;
+  std::unordered_map<uint64_t, std::vector<uint64_t>> handled_;  // stream sequence -> attempts
+  uint64_t handled_twice_ = 0;
+  uint64_t drains_ = 0;
+  absl::Time leading_since_ = absl::InfinitePast();
+  absl::Time deleted_at_ = absl::InfinitePast();
+};
+
+}  // namespace sluice::test

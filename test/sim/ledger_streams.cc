@@ -1,0 +1,355 @@
+// The apps' side of the ledger: streams, credit, order, drains.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "test/sim/ledger.h"
+
+namespace sluice::test {
+
+using core::Verdict;
+
+// --------------------------------------------------------------------------------------------------------------
+// daemons
+
+void Ledger::OnDaemonStarted(int daemon, const core::ConsumerOptions& options) {
+  trace_->Add("started: daemon", daemon);
+  daemons_[daemon].options = options;
+}
+
+void Ledger::OnDrain(int daemon, absl::Time deadline) {
+  trace_->Add("drain: daemon", daemon);
+  DaemonRecord& record = daemons_.at(daemon);
+  record.draining = true;
+  record.drain_began = now();
+  record.drain_deadline = deadline;
+  record.awaited = CountHeld(daemon);
+  ++drains_;
+}
+
+uint64_t Ledger::CountHeld(int daemon) const {
+  uint64_t count = 0;
+  for (const auto& [number, stream] : streams_) {
+    if (stream.daemon != daemon) continue;
+    const bool given_back = (stream.broken && now() >= stream.broken_at + daemons_.at(daemon).options.resume_window) ||
+                            (stream.app_drains && now() >= stream.app_deadline);
+    if (given_back) continue;
+    for (const auto& [id, attempt] : stream.held) count += !Expired(*attempts_[attempt], fates_[attempt]);
+  }
+  return count;
+}
+
+void Ledger::OnDrained(int daemon, const core::DrainReport& report) {
+  trace_->Add("drained: daemon, awaited, unsettled", daemon, report.awaited, report.unsettled);
+  DaemonRecord& record = daemons_.at(daemon);
+  record.drained = true;
+  record.report = report;
+  if (const char* blame = BlameForReport(record)) {
+    Fail(absl::StrCat(blame, ": daemon ", daemon, ", ", report.ToString(), ", counted ", record.awaited));
+  }
+  for (const auto& [number, stream] : streams_) {
+    if (stream.daemon != daemon || stream.broken) continue;
+    if (stream.open) Fail(absl::StrCat("drained, but stream ", number, " is still open"));
+  }
+  CheckNothingLeft(daemon);
+}
+
+const char* Ledger::BlameForReport(const DaemonRecord& record) const {
+  const core::DrainReport& report = record.report;
+  const uint64_t told = report.acked + report.terminated + report.naked + report.expired;
+  if (report.awaited != record.awaited) return "the report awaited another number";
+  if (told > report.awaited || report.awaited - told > report.unsettled) return "the report does not add up";
+  const bool kept_waiting = now() >= record.drain_deadline && report.awaited > 0;
+  if (report.deadline_exceeded && !kept_waiting) return "the report says the deadline was exceeded";
+  return nullptr;
+}
+
+// A drain that says all is settled leaves nothing of this daemon pending on the server.
+void Ledger::CheckNothingLeft(int daemon) {
+  const DaemonRecord& record = daemons_.at(daemon);
+  if (record.report.unsettled > 0) return;
+  for (uint64_t number = 0; number < fates_.size(); ++number) {
+    const Attempt& attempt = *attempts_[number];
+    const Fate& fate = fates_[number];
+    if (attempt.owner != daemon || server_->pending(attempt.stream_sequence) != &attempt) continue;
+    const bool explained = fate.naked || fate.expired || fate.lost ||
+                           now() >= fate.lease_from + record.options.lease_max ||
+                           now() - HealthySince(daemon) < AckWait(attempt);
+    if (!explained) Fail(absl::StrCat("drained, but attempt ", number, " is still pending on the server"));
+  }
+}
+
+void Ledger::OnDaemonGone(int daemon, bool killed) {
+  trace_->Add(killed ? "killed: daemon" : "exited: daemon", daemon);
+  DaemonRecord& record = daemons_.at(daemon);
+  record.gone = true;
+  record.killed = killed;
+  for (auto& [number, stream] : streams_) stream.open &= stream.daemon != daemon;
+}
+
+// --------------------------------------------------------------------------------------------------------------
+// streams
+
+void Ledger::OnStreamOpening(int stream, int daemon, const core::OpenRequest& request) {
+  trace_->Add("opening: stream, daemon, named", stream, daemon, request.resume.size());
+  StreamRecord& record = streams_[stream];
+  record.daemon = daemon;
+  record.request = request;
+  record.credit = request.credit;
+}
+
+// A stream that comes back in time keeps what it names; all else of its predecessor is given out again.
+void Ledger::OnOpened(int stream, const core::OpenedNotice& opened) {
+  StreamRecord& record = streams_.at(stream);
+  DaemonRecord& daemon = daemons_.at(record.daemon);
+  record.opened_told = true;
+  const std::set<uint64_t> resumed(opened.resumed.begin(), opened.resumed.end());
+  if (record.request.client_id.empty()) {
+    if (!resumed.empty()) Fail("resumed without a client id");
+    return;
+  }
+  for (auto& [number, earlier] : streams_) {
+    if (number == stream || earlier.daemon != record.daemon || earlier.replaced) continue;
+    if (earlier.request.client_id != record.request.client_id) continue;
+    earlier.replaced = true;
+    earlier.open = false;
+    daemon.turbulent = true;
+    const bool kept = !earlier.broken || now() < earlier.broken_at + daemon.options.resume_window;
+    const bool in_time = kept && !daemon.draining && !(earlier.app_drains && now() >= earlier.app_deadline);
+    for (uint64_t id : record.request.resume) {
+      auto held = earlier.held.find(id);
+      if (held == earlier.held.end()) continue;
+      if (!resumed.contains(id)) {
+        if (in_time) Fail(absl::StrCat("not resumed although in time: delivery ", id));
+        continue;
+      }
+      record.held.emplace(id, held->second);
+      record.held_bytes += fates_[held->second].bytes;
+      fates_[held->second].stream = stream;
+    }
+    earlier.held.clear();
+  }
+  for (uint64_t id : resumed) {
+    if (!record.holds(id)) Fail(absl::StrCat("resumed what it did not hold: delivery ", id));
+  }
+}
+
+void Ledger::OnGiven(int stream, absl::Span<const core::Delivery* const> batch) {
+  StreamRecord& record = streams_.at(stream);
+  DaemonRecord& daemon = daemons_.at(record.daemon);
+  size_t frame_bytes = 0;
+  for (const core::Delivery* delivery : batch) {
+    const Attempt& attempt = server_->FindAttempt(delivery->message.reply);
+    Fate& fate = FateOf(attempt);
+    trace_->Add("given: attempt, sequence, stream", attempt.number, attempt.stream_sequence, stream);
+    if (const char* blame = BlameForGiving(record, attempt, fate)) {
+      return Fail(absl::StrCat(blame, ": attempt ", attempt.number, " to stream ", stream));
+    }
+    if (attempt.num_delivered == 1 && !daemon.turbulent && attempt.incarnation == server_->incarnation()) {
+      if (deleted_at_ == absl::InfinitePast() && attempt.stream_sequence < record.last_first_delivery) {
+        Fail(absl::StrCat("out of stream order: attempt ", attempt.number));
+      }
+      record.last_first_delivery = attempt.stream_sequence;
+    }
+    if (daemon.draining) ++daemon.awaited;
+    fate.seen = true;
+    fate.stream = stream;
+    fate.bytes = delivery->bytes;
+    daemon.attempt_of[delivery->id] = attempt.number;
+    record.held[delivery->id] = attempt.number;
+    record.held_bytes += delivery->bytes;
+    frame_bytes += delivery->bytes;
+  }
+  if (batch.empty() || batch.size() > record.request.max_batch) Fail("a frame of more messages than max_batch");
+  if (batch.size() > 1 && frame_bytes > core::OpenRequest::kMaxFrameBytes) Fail("a frame of too many bytes");
+  if (record.held.size() > record.credit.messages) Fail(absl::StrCat("beyond the credit of stream ", stream));
+  if (record.held_bytes > record.credit.bytes && record.held.size() > 1) {
+    Fail(absl::StrCat("beyond the byte credit of stream ", stream));
+  }
+}
+
+const char* Ledger::BlameForGiving(const StreamRecord& record, const Attempt& attempt, const Fate& fate) const {
+  if (!record.open || !record.opened_told || record.drained_told) return "given to a stream that is not open";
+  if (record.app_drains) return "given to an app that drains";
+  if (daemons_.at(record.daemon).draining && !LastAttempt(attempt)) return "given while draining";
+  if (attempt.owner != record.daemon || !fate.received) return "given by a daemon that never received it";
+  if (fate.said || fate.sent) return "given again after its verdict";
+  if (fate.expired) return "given after its lease had ended";
+  if (fate.stream != 0) {
+    for (const auto& [id, held] : streams_.at(fate.stream).held) {
+      if (held == attempt.number) return "given to two streams at once";
+    }
+  }
+  return nullptr;
+}
+
+void Ledger::OnTold(int stream, const core::Notice& notice) {
+  StreamRecord& record = streams_.at(stream);
+  trace_->Add("told: stream, notice", stream, notice.index());
+  if (record.drained_told) return Fail(absl::StrCat("told something after Drained: stream ", stream));
+  const bool is_opened = std::holds_alternative<core::OpenedNotice>(notice);
+  if (is_opened == record.opened_told) return Fail(absl::StrCat("Opened is not the first notice: stream ", stream));
+  if (is_opened) return OnOpened(stream, std::get<core::OpenedNotice>(notice));
+  if (const auto* ended = std::get_if<core::LeasesEndedNotice>(&notice)) return OnLeasesEnded(stream, *ended);
+  if (std::holds_alternative<core::DrainingNotice>(notice)) record.draining_told = true;
+  if (std::holds_alternative<core::DrainedNotice>(notice)) {
+    if (!record.draining_told) Fail(absl::StrCat("Drained without Draining: stream ", stream));
+    record.drained_told = true;
+  }
+  if (const auto* results = std::get_if<core::SettleResultsNotice>(&notice)) {
+    for (const auto& result : results->results) {
+      if (result.outcome != core::SettleOutcome::kNotHeld) continue;
+      record.told_not_held.insert(record.told_not_held.end(), result.ids.begin(), result.ids.end());
+    }
+  }
+}
+
+void Ledger::OnLeasesEnded(int stream, const core::LeasesEndedNotice& ended) {
+  const StreamRecord& record = streams_.at(stream);
+  const DaemonRecord& daemon = daemons_.at(record.daemon);
+  for (uint64_t id : ended.ids) {
+    auto found = daemon.attempt_of.find(id);
+    if (found == daemon.attempt_of.end()) return Fail(absl::StrCat("the lease of an unknown delivery ended: ", id));
+    const Attempt& attempt = *attempts_[found->second];
+    Fate& fate = fates_[found->second];
+    const bool too_long = now() >= fate.lease_from + daemon.options.lease_max;
+    const bool cut_off = now() - HealthySince(record.daemon) < AckWait(attempt);
+    if (!too_long && !cut_off) Fail(absl::StrCat("the lease of a healthy message ended: attempt ", found->second));
+    fate.expired = true;
+    if (fate.said && fate.said_at == now()) {  // core found out when the verdict came
+      fate.acked_late = fate.said == Verdict::kAck;
+      fate.said.reset();
+    }
+  }
+}
+
+void Ledger::OnFinished(int stream, const absl::Status& status) {
+  trace_->Add("finished: stream, code", stream, static_cast<int>(status.code()));
+  StreamRecord& record = streams_.at(stream);
+  const bool must_tell = record.open && (daemons_.at(record.daemon).draining || record.app_drains);
+  record.open = false;
+  daemons_.at(record.daemon).turbulent = true;
+  if (record.drained_told) record.held.clear();
+  if (record.drained_told && !status.ok()) Fail(absl::StrCat("drained, then ended with an error: stream ", stream));
+  if (must_tell && status.ok() && !record.drained_told) Fail(absl::StrCat("ended without Drained: stream ", stream));
+}
+
+void Ledger::OnCredit(int stream, core::Credit credit) {
+  StreamRecord& record = streams_.at(stream);
+  trace_->Add("credit: stream, messages, bytes", stream, credit.messages, credit.bytes);
+  daemons_.at(record.daemon).turbulent = true;
+  record.credit = credit;
+}
+
+void Ledger::OnAppDrain(int stream, absl::Time deadline) {
+  trace_->Add("app drains: stream", stream);
+  StreamRecord& record = streams_.at(stream);
+  daemons_.at(record.daemon).turbulent = true;
+  if (record.app_drains) return;
+  record.app_drains = true;
+  record.app_deadline = deadline;
+}
+
+void Ledger::OnBroken(int stream) {
+  trace_->Add("broken: stream", stream);
+  StreamRecord& record = streams_.at(stream);
+  daemons_.at(record.daemon).turbulent = true;
+  record.open = false;
+  record.broken = true;
+  record.broken_at = now();
+  if (record.request.client_id.empty()) record.held.clear();
+}
+
+void Ledger::OnHalfClosed(int stream) {
+  trace_->Add("half-closed: stream", stream);
+  StreamRecord& record = streams_.at(stream);
+  daemons_.at(record.daemon).turbulent = true;
+  record.open = false;
+  record.held.clear();
+}
+
+// -------------------------------------------------------------------------------------------------------------
+// verdicts
+
+void Ledger::BeforeSettle(int stream, absl::Span<const core::SettleRun> runs) {
+  StreamRecord& record = streams_.at(stream);
+  record.expect_not_held.clear();
+  record.told_not_held.clear();
+  for (const core::SettleRun& run : runs) {
+    const Verdict verdict = run.settlement.verdict;
+    for (uint64_t id : run.ids) {
+      auto held = record.held.find(id);
+      if (held == record.held.end()) {
+        record.expect_not_held.push_back(id);
+        continue;
+      }
+      Fate& fate = fates_[held->second];
+      trace_->Add("says: attempt, verdict, stream", held->second, static_cast<int>(verdict), stream);
+      if (verdict == Verdict::kInProgress) {
+        if (!fate.expired) fate.lease_from = now();
+        continue;
+      }
+      if (!fate.expired) fate.said = verdict;
+      fate.said_at = now();
+      fate.acked_late |= fate.expired && verdict == Verdict::kAck;
+      LetGo(record, id);
+    }
+  }
+}
+
+void Ledger::AfterSettle(int stream) {
+  StreamRecord& record = streams_.at(stream);
+  const DaemonRecord& daemon = daemons_.at(record.daemon);
+  std::multiset<uint64_t> unexplained(record.told_not_held.begin(), record.told_not_held.end());
+  for (uint64_t id : record.expect_not_held) {
+    auto told = unexplained.find(id);
+    if (told == unexplained.end()) return Fail(absl::StrCat("not told that it does not hold delivery ", id));
+    unexplained.erase(told);
+  }
+  for (uint64_t id : unexplained) {
+    auto given_back = daemon.attempt_of.find(id);
+    if (given_back == daemon.attempt_of.end()) return Fail(absl::StrCat("told twice of delivery ", id));
+    // Given back by the daemon, maybe just now; this is judged as the NAK is.
+    Fate& fate = fates_[given_back->second];
+    fate.said.reset();
+    if (const char* blame = BlameForRelease(*attempts_[given_back->second], fate)) {
+      return Fail(absl::StrCat("told that it does not hold delivery ", id, ", which was ", blame));
+    }
+  }
+}
+
+void Ledger::LetGo(StreamRecord& stream, uint64_t id) {
+  auto held = stream.held.find(id);
+  stream.held_bytes -= fates_[held->second].bytes;
+  stream.held.erase(held);
+}
+
+// -----------------------------------------------------------------------------------------------------------------
+// apps
+
+// Twice only if the first attempt's verdict did not reach its daemon, or its daemon could not get it to the server.
+// (Whether the second attempt had a reason to be is judged when the first is NAKed, or its ack wait runs out.)
+void Ledger::OnHandled(uint64_t attempt) {
+  const uint64_t sequence = attempts_[attempt]->stream_sequence;
+  trace_->Add("handled: attempt, sequence", attempt, sequence);
+  std::vector<uint64_t>& earlier = handled_[sequence];
+  handled_twice_ += !earlier.empty();
+  for (uint64_t first : earlier) {
+    const Fate& fate = fates_[first];
+    const Attempt& by = *attempts_[first];
+    if (first >= attempt || !fate.said) continue;
+    const bool explained = daemons_.at(by.owner).killed || fate.lost || deleted_at_ > by.sent || fate.taken ||
+                           HealthySince(by.owner) > fate.said_at;
+    if (!explained) Fail(absl::StrCat("message ", sequence, " was handled twice"));
+  }
+  earlier.push_back(attempt);
+}
+
+void Ledger::CheckAllSettled() {
+  for (uint64_t sequence = 1; sequence <= server_->published(); ++sequence) {
+    if (server_->settled(sequence) || server_->exhausted(sequence)) continue;
+    return Fail(absl::StrCat("lost: message ", sequence, " was never settled"));
+  }
+}
+
+}  // namespace sluice::test
