@@ -35,46 +35,43 @@ absl::Status ToStatus(natsStatus status) {
 
 }  // namespace
 
-// Where cnats's threads bring what they have. Shared with them, as they may come late, when the Connection is gone.
-class Connection::Bridge final : public Inbox::Sink, public std::enable_shared_from_this<Bridge> {
+// Where cnats's thread brings the answers to requests.
+class Connection::Replies final : public Inbox::Sink {
  public:
-  explicit Bridge(base::EventLoop* loop) : loop_(loop) {}
-
-  // Any thread: runs `task(connection)` on the loop, unless the connection is gone by then.
-  template <typename Task>
-  void Post(Task task) {
-    loop_->Post([self = shared_from_this(), task = std::move(task)]() mutable {
-      if (self->connection != nullptr) task(self->connection);
-    });
-  }
+  explicit Replies(std::shared_ptr<LoopGate<Connection>> gate) : gate_(std::move(gate)) {}
 
   void OnMessage(NatsPtr<natsMsg> msg) override {
-    if (replies.Push(std::move(msg))) Post([](Connection* connection) { connection->OnReplies(); });
+    if (mailbox.Push(std::move(msg))) gate_->Post([](Connection* connection) { connection->OnReplies(); });
   }
   void OnEnd() override {}
 
-  Connection* connection = nullptr;  // loop only
-  base::Mailbox<NatsPtr<natsMsg>> replies;
+  base::Mailbox<NatsPtr<natsMsg>> mailbox;
 
  private:
-  base::EventLoop* const loop_;
+  const std::shared_ptr<LoopGate<Connection>> gate_;
 };
 
 namespace {
 
 // The closure of one natsConnection's callbacks; freed by the last of them.
-template <typename Bridge>
 struct Hook {
-  std::shared_ptr<Bridge> bridge;
+  std::shared_ptr<LoopGate<Connection>> gate;
   uint64_t generation;
 
+  // Runs `event(connection)` on the loop, unless the natsConnection was replaced.
   template <typename Event>
   void Post(Event event) const {
-    bridge->Post([generation = generation, event = std::move(event)](Connection* connection) mutable {
+    gate->Post([generation = generation, event = std::move(event)](Connection* connection) mutable {
       if (connection->generation() == generation) event(connection);
     });
   }
 };
+
+std::string LastErrorOf(natsConnection* nats, natsStatus status) {
+  const char* text = nullptr;
+  natsConnection_GetLastError(nats, &text);
+  return text != nullptr && *text != '\0' ? text : natsStatus_GetText(status);
+}
 
 }  // namespace
 
@@ -91,16 +88,15 @@ Connection::Connection(ConnectionOptions options, NatsPtr<natsOptions> nats_opti
       api_prefix_(options_.ApiPrefix()),
       loop_(loop),
       nats_options_(std::move(nats_options)),
-      bridge_(std::make_shared<Bridge>(loop)),
+      gate_(std::make_shared<LoopGate<Connection>>(loop, this)),
+      replies_sink_(std::make_shared<Replies>(gate_)),
       requests_(&loop->timers()),
       dial_backoff_(kFirstDialWait, std::max(kFirstDialWait, options_.reconnect_wait), absl::BitGen()()),
       dial_timer_(&loop->timers()),
-      side_thread_([this] { side_loop_.Run(); }) {
-  bridge_->connection = this;
-}
+      side_thread_([this] { side_loop_.Run(); }) {}
 
 Connection::~Connection() {
-  bridge_->connection = nullptr;
+  gate_->Close();
   replies_.reset();
   nats_.reset();
   side_loop_.Stop();
@@ -112,55 +108,50 @@ Connection::~Connection() {
 void Connection::Dial() {
   ++generation_;
   RunBlocking([this, generation = generation_] {
-    using ThisHook = Hook<Bridge>;
-    const ThisHook self{bridge_, generation};
-    auto hook = std::make_unique<ThisHook>(self);  // cnats's, if it connects
-    natsOptions* const options = nats_options_.get();
-    natsOptions_SetDisconnectedCB(
-        options,
-        [](natsConnection*, void* hook) { static_cast<ThisHook*>(hook)->Post([](Connection* c) { c->OnDown(); }); },
-        hook.get());
-    natsOptions_SetReconnectedCB(
-        options,
-        [](natsConnection*, void* hook) { static_cast<ThisHook*>(hook)->Post([](Connection* c) { c->OnUp(); }); },
-        hook.get());
-    natsOptions_SetErrorHandler(
-        options,
-        [](natsConnection* nats, natsSubscription*, natsStatus status, void* hook) {
-          const char* text = nullptr;
-          natsConnection_GetLastError(nats, &text);
-          std::string error = text != nullptr && *text != '\0' ? text : natsStatus_GetText(status);
-          static_cast<ThisHook*>(hook)->Post([error = std::move(error)](Connection* c) { c->OnError(error); });
-        },
-        hook.get());
-    natsOptions_SetClosedCB(
-        options,
-        [](natsConnection* nats, void* hook) {
-          const std::unique_ptr<ThisHook> owned(static_cast<ThisHook*>(hook));  // no callback follows this one
-          const char* text = nullptr;
-          natsConnection_GetLastError(nats, &text);
-          owned->Post([why = std::string(text != nullptr ? text : "")](Connection* c) { c->OnGivenUp(why); });
-        },
-        hook.get());
-
+    const Hook hook{gate_, generation};
+    auto closure = std::make_unique<Hook>(hook);  // cnats's, if it connects
+    SetCallbacks(closure.get());
     natsConnection* nats = nullptr;
-    const natsStatus status = natsConnection_Connect(&nats, options);
+    const natsStatus status = natsConnection_Connect(&nats, nats_options_.get());
     if (status == NATS_OK) {
-      hook.release();
-      self.Post([nats = NatsPtr<natsConnection>(nats)](Connection* c) mutable { c->OnDialled(std::move(nats)); });
+      closure.release();
+      hook.Post([nats = NatsPtr<natsConnection>(nats)](Connection* c) mutable { c->OnDialled(std::move(nats)); });
     } else {
       const char* detail = nats_GetLastError(nullptr);
       const bool has_detail = detail != nullptr && *detail != '\0';
-      self.Post([why = std::string(has_detail ? detail : natsStatus_GetText(status))](Connection* c) {
+      hook.Post([why = std::string(has_detail ? detail : natsStatus_GetText(status))](Connection* c) {
         c->OnDialFailed(why);
       });
     }
   });
 }
 
+void Connection::SetCallbacks(void* hook) {
+  natsOptions* const options = nats_options_.get();
+  natsOptions_SetDisconnectedCB(
+      options, [](natsConnection*, void* hook) { static_cast<Hook*>(hook)->Post([](Connection* c) { c->OnDown(); }); },
+      hook);
+  natsOptions_SetReconnectedCB(
+      options, [](natsConnection*, void* hook) { static_cast<Hook*>(hook)->Post([](Connection* c) { c->OnUp(); }); },
+      hook);
+  natsOptions_SetErrorHandler(
+      options,
+      [](natsConnection* nats, natsSubscription*, natsStatus status, void* hook) {
+        static_cast<Hook*>(hook)->Post([why = LastErrorOf(nats, status)](Connection* c) { c->OnError(why); });
+      },
+      hook);
+  natsOptions_SetClosedCB(
+      options,
+      [](natsConnection* nats, void* hook) {
+        const std::unique_ptr<Hook> owned(static_cast<Hook*>(hook));  // no callback follows this one
+        owned->Post([why = LastErrorOf(nats, NATS_CONNECTION_CLOSED)](Connection* c) { c->OnGivenUp(why); });
+      },
+      hook);
+}
+
 void Connection::OnDialled(NatsPtr<natsConnection> nats) {
   nats_ = std::move(nats);
-  absl::StatusOr<std::unique_ptr<Inbox>> replies = Inbox::Open(nats_.get(), bridge_);
+  absl::StatusOr<std::unique_ptr<Inbox>> replies = Inbox::Open(nats_.get(), replies_sink_);
   if (!replies.ok()) return OnGivenUp(std::string(replies.status().message()));
   replies_ = *std::move(replies);
   OnUp();
@@ -217,7 +208,7 @@ void Connection::LearnServer() {
     const absl::StatusOr<ServerUrl> url = ParseServerUrl(raw_url);
     if (!url.ok()) return;  // it is down again already
     const absl::StatusOr<std::string> version = ReadServerVersion(url->host, url->port, kGreetingTimeout);
-    bridge_->Post([up, url = url->ToString(), version = version.value_or("")](Connection* c) {
+    gate_->Post([up, url = url->ToString(), version = version.value_or("")](Connection* c) {
       if (c->connected_ && c->ups_ == up) c->OnServerLearnt(url, version);
     });
   });
@@ -234,7 +225,7 @@ void Connection::OnServerLearnt(std::string url, std::string version) {
 
 void Connection::AddListener(Listener* listener) {
   listeners_.push_back({listener, false});
-  bridge_->Post([](Connection* connection) { connection->TellListeners(); });
+  gate_->Post([](Connection* connection) { connection->TellListeners(); });
 }
 
 void Connection::RemoveListener(Listener* listener) {
@@ -293,11 +284,11 @@ void Connection::Request(const Listener* owner, const char* subject, absl::strin
     sent = PublishRequest(subject, reply_subject_.c_str(), payload);
   }
   if (sent.ok()) return;
-  bridge_->Post([id, sent](Connection* connection) { connection->requests_.End(id, sent); });
+  gate_->Post([id, sent](Connection* connection) { connection->requests_.End(id, sent); });
 }
 
 void Connection::OnReplies() {
-  bridge_->replies.Take(arrived_);
+  replies_sink_->mailbox.Take(arrived_);
   for (const NatsPtr<natsMsg>& msg : arrived_) {
     const uint64_t id = PullIdOf(natsMsg_GetSubject(msg.get()));
     const absl::string_view status = StatusOf(HeaderBlockOf(msg.get()));

@@ -15,6 +15,7 @@
 #include "base/timers.h"
 #include "jetstream/connection_options.h"
 #include "jetstream/inbox.h"
+#include "jetstream/loop_gate.h"
 #include "jetstream/nats_ptr.h"
 #include "jetstream/requests.h"
 
@@ -79,11 +80,12 @@ class Connection {
   absl::Status Close();
 
  private:
-  class Bridge;
+  class Replies;
 
   Connection(ConnectionOptions options, NatsPtr<natsOptions> nats_options, base::EventLoop* loop);
 
   void Dial();
+  void SetCallbacks(void* hook);  // side thread
   void OnDialled(NatsPtr<natsConnection> nats);
   void OnDialFailed(const std::string& why);
   void DialLater(const std::string& why);
@@ -99,8 +101,9 @@ class Connection {
   const ConnectionOptions options_;
   const std::string api_prefix_;
   base::EventLoop* const loop_;
-  const NatsPtr<natsOptions> nats_options_;  // the side thread's, after construction
-  const std::shared_ptr<Bridge> bridge_;     // to where cnats's threads hold on
+  const NatsPtr<natsOptions> nats_options_;           // the side thread's, after construction
+  const std::shared_ptr<LoopGate<Connection>> gate_;  // shared with cnats's threads
+  const std::shared_ptr<Replies> replies_sink_;       // the same
 
   std::shared_ptr<natsConnection> nats_;  // shared with tasks of the side thread; null while dialling
   uint64_t generation_ = 0;

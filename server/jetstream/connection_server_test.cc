@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -256,7 +257,7 @@ class TlsTest : public ConnectionTest {
   }
   void TearDown() override {
     ConnectionTest::TearDown();
-    std::system(absl::StrCat("rm -r ", dir_).c_str());
+    std::filesystem::remove_all(dir_);
   }
 
   std::string dir_;

@@ -1,8 +1,8 @@
 #pragma once
 
+#include <cctype>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>

@@ -20,34 +20,25 @@ constexpr absl::Duration kDrainTimeoutWhenDown = absl::Milliseconds(500);
 
 }  // namespace
 
-// What cnats's thread has received. Shared with that thread, which may outlast the source.
-class JetStreamSource::Intake final : public Inbox::Sink, public std::enable_shared_from_this<Intake> {
+// What cnats's thread has received.
+class JetStreamSource::Intake final : public Inbox::Sink {
  public:
-  Intake(base::EventLoop* loop, JetStreamSource* source) : source(source), loop_(loop) {}
+  explicit Intake(std::shared_ptr<LoopGate<JetStreamSource>> gate) : gate_(std::move(gate)) {}
 
   void OnMessage(NatsPtr<natsMsg> msg) override {
     core::Message message = ToMessage(std::move(msg));
     if (message.owner == nullptr) return;  // somebody else's, sent to our inbox
-    if (arrivals.Push(std::move(message))) Post([](JetStreamSource* source) { source->OnArrivals(); });
+    if (arrivals.Push(std::move(message))) gate_->Post([](JetStreamSource* source) { source->OnArrivals(); });
   }
   void OnEnd() override {
-    Post([](JetStreamSource* source) { source->OnInboxEnd(); });
+    gate_->Post([](JetStreamSource* source) { source->OnInboxEnd(); });
   }
 
-  // Any thread: runs `task(source)` on the loop, unless the source is gone by then.
-  template <typename Task>
-  void Post(Task task) {
-    loop_->Post([self = shared_from_this(), task = std::move(task)] {
-      if (self->source != nullptr) task(self->source);
-    });
-  }
-
-  JetStreamSource* source;  // loop only
   // In the order of arrival. A status is a message without `reply`, see ToMessage().
   base::Mailbox<core::Message> arrivals;
 
  private:
-  base::EventLoop* const loop_;
+  const std::shared_ptr<LoopGate<JetStreamSource>> gate_;
 };
 
 JetStreamSource::JetStreamSource(Connection* connection, base::EventLoop* loop, Options options)
@@ -55,12 +46,13 @@ JetStreamSource::JetStreamSource(Connection* connection, base::EventLoop* loop, 
       stream_(options.stream),
       consumer_(options.durable),
       pull_subject_(absl::StrCat(connection->api_prefix(), ".CONSUMER.MSG.NEXT.", stream_, ".", consumer_)),
-      intake_(std::make_shared<Intake>(loop, this)),
+      gate_(std::make_shared<LoopGate<JetStreamSource>>(loop, this)),
+      intake_(std::make_shared<Intake>(gate_)),
       durable_(connection, this, &loop->timers(), options.stream, options.durable, options.manage,
                std::move(options.config)) {}
 
 JetStreamSource::~JetStreamSource() {
-  intake_->source = nullptr;
+  gate_->Close();
   connection_->RemoveListener(this);
   connection_->RunBlocking([inbox = std::move(inbox_)]() mutable { inbox.reset(); });
 }
@@ -92,7 +84,7 @@ absl::Status JetStreamSource::Subscribe() {
 
 void JetStreamSource::Attach() {
   if (absl::Status status = Subscribe(); !status.ok()) {
-    intake_->Post([status](JetStreamSource* source) { source->listener_->OnAttached(status); });
+    gate_->Post([status](JetStreamSource* source) { source->listener_->OnAttached(status); });
     return;
   }
   durable_.Attach([this](const absl::StatusOr<core::ConsumerInfo>& info) { listener_->OnAttached(Noted(info)); });
@@ -180,7 +172,7 @@ void JetStreamSource::Confirm(absl::string_view reply, const core::Settlement& s
 void JetStreamSource::CloseIntake() {
   closing_ = true;
   if (open_inboxes_ == 0) {
-    intake_->Post([](JetStreamSource* source) { source->OnIntakeEnd(); });
+    gate_->Post([](JetStreamSource* source) { source->OnIntakeEnd(); });
     return;
   }
   const absl::Duration timeout = connection_->connected() ? kDrainTimeout : kDrainTimeoutWhenDown;

@@ -11,6 +11,7 @@
 #include "jetstream/connection.h"
 #include "jetstream/durable.h"
 #include "jetstream/inbox.h"
+#include "jetstream/loop_gate.h"
 
 namespace sluice::jetstream {
 
@@ -54,7 +55,8 @@ class JetStreamSource final : public core::MessageSource, private Connection::Li
   const std::string stream_;
   const std::string consumer_;
   const std::string pull_subject_;
-  const std::shared_ptr<Intake> intake_;  // to where cnats's threads hold on
+  const std::shared_ptr<LoopGate<JetStreamSource>> gate_;  // shared with cnats's threads
+  const std::shared_ptr<Intake> intake_;                   // the same
   Durable durable_;
 
   core::MessageSource::Listener* listener_ = nullptr;

@@ -173,7 +173,9 @@ void NatsServer::Stop() { End(SIGTERM); }
 void NatsServer::Kill() { End(SIGKILL); }
 
 void NatsServer::Pause(bool paused) {
-  if (pid_ > 0) kill(pid_, paused ? SIGSTOP : SIGCONT);
+  if (pid_ <= 0) return;
+  kill(pid_, paused ? SIGSTOP : SIGCONT);
+  if (paused) waitpid(pid_, nullptr, WUNTRACED);  // when all its threads have stopped
 }
 
 absl::Status NatsServer::Restart() {
