@@ -77,13 +77,13 @@ class Client::Connection {
     options = WithinLimits(std::move(options));
     const int concurrency = options.concurrency;
     auto session = std::make_shared<internal::Session>(internal::SessionOptions{
-        consumer, ClientIdFor(consumer), channel_, options_.first_retry, options_.longest_retry, std::move(options)});
+        consumer, ClientIdFor(consumer), options_.first_retry, options_.longest_retry, std::move(options)});
     {
       std::lock_guard lock(mutex_);
       std::erase_if(sessions_, [](const auto& known) { return known.expired(); });
       sessions_.push_back(session);
     }
-    return std::make_unique<internal::Subscription>(std::move(session), std::move(handler), concurrency);
+    return std::make_unique<internal::Subscription>(std::move(session), channel_, std::move(handler), concurrency);
   }
 
   void Stop() {

@@ -1,6 +1,5 @@
 #include "client-sdk/cpp/fake_daemon.h"
 
-#include <gtest/gtest.h>
 #include <stdlib.h>
 
 #include <chrono>

@@ -60,8 +60,7 @@ class LedgerTest : public ::testing::Test {
     return ledger_.OnOpened(resumed);
   }
 
-  const std::shared_ptr<Session> session_ = std::make_shared<Session>(SessionOptions{
-      "orders", "me", grpc::CreateChannel("unix:/nowhere", grpc::InsecureChannelCredentials()), {}, {}, {}});
+  const std::shared_ptr<Session> session_ = std::make_shared<Session>(SessionOptions{"orders", "me", {}, {}, {}});
   Ledger ledger_{kCredit, kRemembered};
   std::vector<std::unique_ptr<Frame>> frames_;
   std::vector<Settlement> told_;  // by the last Receive()

@@ -46,7 +46,6 @@ bool IsPermanent(const grpc::Status& end) {
 
 Session::Session(SessionOptions options)
     : options_(std::move(options)),
-      stub_(v1::ConsumerService::NewStub(options_.channel)),
       backoff_(options_.first_retry, options_.longest_retry),
       credit_(options_.consume.credit.messages, options_.consume.concurrency),
       ledger_(credit_.most(), options_.consume.remembered_verdicts) {}
@@ -54,17 +53,17 @@ Session::Session(SessionOptions options)
 // ---------------------------------------------------------------------------------------------------------------
 // Own thread
 
-void Session::Run() {
+void Session::Run(v1::ConsumerService::Stub& stub) {
   TellState(State::kConnecting, "");
   grpc::Status end;
   do {
-    end = RunStream();
+    end = RunStream(stub);
   } while (!IsLast(end) && AwaitRetry(end));
   Close(end);
 }
 
-grpc::Status Session::RunStream() {
-  Stream stream(shared_from_this(), stub_.get());
+grpc::Status Session::RunStream(v1::ConsumerService::Stub& stub) {
+  Stream stream(shared_from_this(), &stub);
   std::unique_lock lock(mutex_);
   stream_ = &stream;
   reads_over_ = released_ = false;

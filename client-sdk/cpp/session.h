@@ -21,7 +21,6 @@ namespace sluice::internal {
 struct SessionOptions {
   std::string consumer;
   std::string client_id;
-  std::shared_ptr<grpc::Channel> channel;
   std::chrono::milliseconds first_retry;
   std::chrono::milliseconds longest_retry;
   ConsumeOptions consume;  // within the contract's limits
@@ -40,7 +39,7 @@ class Session : public std::enable_shared_from_this<Session> {
   explicit Session(SessionOptions options);
 
   // Until closed. The calling thread is the session's own.
-  void Run();
+  void Run(v1::ConsumerService::Stub& stub);
 
   // --- for the app; any thread ---
   Inbox& inbox() { return inbox_; }
@@ -72,7 +71,7 @@ class Session : public std::enable_shared_from_this<Session> {
   enum class Wish { kServe, kDrain, kStop };
 
   // Own thread.
-  grpc::Status RunStream();
+  grpc::Status RunStream(v1::ConsumerService::Stub& stub);
   v1::ConsumeRequest OpenRequest() const;
   void Serve(Stream& stream, std::unique_lock<std::mutex>& lock);
   void FollowWish(std::unique_lock<std::mutex>& lock);
@@ -93,7 +92,6 @@ class Session : public std::enable_shared_from_this<Session> {
   void TellError(grpc::StatusCode code, const std::string& message);
 
   const SessionOptions options_;
-  const std::unique_ptr<v1::ConsumerService::Stub> stub_;
   Inbox inbox_;
   Backoff backoff_;  // own thread
 

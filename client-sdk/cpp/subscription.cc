@@ -5,9 +5,10 @@
 
 namespace sluice::internal {
 
-Subscription::Subscription(std::shared_ptr<Session> session, std::optional<Handler> handler, int concurrency)
-    : session_(std::move(session)), handler_(std::move(handler)) {
-  threads_.emplace_back([this] { session_->Run(); });
+Subscription::Subscription(std::shared_ptr<Session> session, const std::shared_ptr<grpc::Channel>& channel,
+                           std::optional<Handler> handler, int concurrency)
+    : session_(std::move(session)), stub_(v1::ConsumerService::NewStub(channel)), handler_(std::move(handler)) {
+  threads_.emplace_back([this] { session_->Run(*stub_); });
   for (int i = 0; handler_ && i < concurrency; ++i) threads_.emplace_back([this] { Work(); });
 }
 

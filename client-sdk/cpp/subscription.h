@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -14,7 +15,8 @@ namespace sluice::internal {
 class Subscription {
  public:
   // Without a handler: the app takes the messages from the inbox itself.
-  Subscription(std::shared_ptr<Session> session, std::optional<Handler> handler, int concurrency);
+  Subscription(std::shared_ptr<Session> session, const std::shared_ptr<grpc::Channel>& channel,
+               std::optional<Handler> handler, int concurrency);
   Subscription(const Subscription&) = delete;
   Subscription& operator=(const Subscription&) = delete;
   ~Subscription();
@@ -25,6 +27,7 @@ class Subscription {
   void Work();
 
   const std::shared_ptr<Session> session_;
+  const std::unique_ptr<v1::ConsumerService::Stub> stub_;
   const std::optional<Handler> handler_;
   std::vector<std::thread> threads_;
 };
