@@ -82,7 +82,7 @@ std::string Summary(const ConsumePlan& plan, const Stats& stats, const DrainRepo
   }
   return absl::StrCat("sluice consume: ", WithCommas(stats.received), " received, ", WithCommas(stats.acked),
                       " acked, ", WithCommas(stats.naked), " naked, ", WithCommas(stats.terminated), " terminated in ",
-                      ForPeople(seconds), drain.completed ? "; drained" : "; not drained");
+                      ForPeople(took), drain.completed ? "; drained" : "; not drained");
 }
 
 int ExitCodeOf(const Stats& stats, const DrainReport& drain, const grpc::Status& end) {

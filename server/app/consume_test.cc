@@ -72,11 +72,13 @@ TEST_F(ConsumeTest, SettlesByTheRule) {
 }
 
 TEST_F(ConsumeTest, TextIsPrintableWhateverTheBytes) {
-  plan_.count = 1;
+  plan_.count = 2;
   auto stream = Begin();
-  stream->Deliver(1, 1, [](v1::Delivery& delivery) { delivery.set_data("\x1b[2J\n\xff\xc3\xa9"); });
+  stream->Deliver(1, 2, [](v1::Delivery& delivery) {
+    delivery.set_data(delivery.id() == 1 ? "\x1b[2J\n caf\xc3\xa9" : "caf\xe9");
+  });
   EXPECT_EQ(DrainAndEnd(*stream), kExitOk);
-  EXPECT_EQ(out_.str(), "1 orders.1 \\x1b[2J\\n\\xff\xc3\xa9\n");
+  EXPECT_EQ(out_.str(), "1 orders.1 \\x1b[2J\\n caf\xc3\xa9\n2 orders.2 caf\\xe9\n");
 }
 
 TEST_F(ConsumeTest, SubjectsOnly) {

@@ -15,8 +15,14 @@ using Json = nlohmann::ordered_json;
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
+bool IsUtf8(std::string_view bytes) { return internal::ToUtf8(bytes, bytes.size()) == bytes; }
+
+std::string Printable(std::string_view bytes) {
+  return IsUtf8(bytes) ? absl::Utf8SafeCHexEscape(View(bytes)) : absl::CHexEscape(View(bytes));
+}
+
 void Put(Json& object, const std::string& name, std::string_view bytes) {
-  if (internal::ToUtf8(bytes, bytes.size()) == bytes) {
+  if (IsUtf8(bytes)) {
     object[name] = bytes;
   } else {
     object[name + "_base64"] = absl::Base64Escape(View(bytes));
@@ -26,11 +32,10 @@ void Put(Json& object, const std::string& name, std::string_view bytes) {
 }  // namespace
 
 std::string TextLine(const Message& message) {
-  return absl::StrCat(message.stream_sequence(), " ", SubjectLine(message), " ",
-                      absl::Utf8SafeCHexEscape(View(message.data())));
+  return absl::StrCat(message.stream_sequence(), " ", SubjectLine(message), " ", Printable(message.data()));
 }
 
-std::string SubjectLine(const Message& message) { return absl::Utf8SafeCHexEscape(View(message.subject())); }
+std::string SubjectLine(const Message& message) { return Printable(message.subject()); }
 
 std::string JsonLine(const Message& message) {
   Json line;
