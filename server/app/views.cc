@@ -18,6 +18,12 @@ absl::Time ToTime(const google::protobuf::Timestamp& time) {
   return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
 }
 
+// "KIND_NATS_DOWN" -> "NATS_DOWN".
+std::string StateName(const v1::State& state) {
+  const std::string name = v1::State::Kind_Name(state.kind());
+  return name.substr(std::min(name.size(), sizeof("KIND_") - 1));
+}
+
 std::string NatsLine(const v1::Nats& nats) {
   if (!nats.connected()) {
     return absl::StrCat("not connected", nats.last_error().empty() ? "" : ": ", nats.last_error());
