@@ -276,6 +276,7 @@ void Consumer::GiveBack(absl::Span<Delivery* const> deliveries) {
       continue;
     }
     Session* session = delivery->session;
+    const bool held = delivery->state == Delivery::State::kHeld;
     Unlink(delivery);
     if (IsLastAttempt(*delivery)) {
       // A NAK would be the end of it.
@@ -287,7 +288,7 @@ void Consumer::GiveBack(absl::Span<Delivery* const> deliveries) {
       continue;
     }
     ++counters_.released;
-    Tally(session, delivery->seen ? &DrainReport::naked : &DrainReport::released);
+    Tally(session, held ? &DrainReport::naked : &DrainReport::released);
     releasing_.PushBack(delivery);
   }
   FlushReleases();
