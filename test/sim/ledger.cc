@@ -113,7 +113,8 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
   Fate& fate = FateOf(attempt);
   trace_->Add(sending.confirm ? "confirm: attempt, sequence, verdict" : "settle: attempt, sequence, verdict",
               attempt.number, attempt.stream_sequence, static_cast<int>(settlement.verdict));
-  if (sending.confirm && fate.sent) return;  // asks for an answer on what was sent before
+  // Asks for an answer on what was sent before, or came too late to be sent.
+  if (sending.confirm && (fate.sent || settlement.verdict == Verdict::kInProgress)) return;
   const char* blame = nullptr;
   const bool link_renewed = daemons_.at(attempt.owner).link_up_since > fate.sent_at;
   switch (settlement.verdict) {
@@ -225,11 +226,16 @@ const char* Ledger::BlameForWaiting(const Attempt& attempt, const Fate& fate) co
   const DaemonRecord& daemon = daemons_.at(attempt.owner);
   if (fate.naked && fate.nak_due != absl::InfinitePast()) {
     const absl::Duration quirk = AckWait(attempt) - server_->info().ack_wait;  // BackOff shifts delayed NAKs
-    const absl::Time due = fate.nak_due + std::max(quirk, absl::ZeroDuration()) + absl::Seconds(1);
+    // So much so that core may take it for over, and then sets it back by asking for an answer on it.
+    const absl::Duration shifted = quirk > absl::ZeroDuration() ? quirk + AckWait(attempt) : absl::ZeroDuration();
+    const absl::Time due = fate.nak_due + shifted + absl::Seconds(1);
     return now() <= std::max(due, leading_since_) ? nullptr : "a delayed NAK waited longer than was asked for";
   }
-  if (daemon.killed || fate.lost) return nullptr;
   const absl::Time healthy = HealthySince(attempt.owner);
+  // Lost on the way: the message; or its NAK, which is not repeated, as it might take the message from its next holder.
+  const bool never_came = !fate.received && healthy > attempt.sent;
+  const bool nak_lost = fate.sent == Verdict::kNak && !fate.naked && healthy > fate.sent_at;
+  if (daemon.killed || fate.lost || fate.taken || never_came || nak_lost) return nullptr;
   const bool settled_for_good = fate.sent == Verdict::kAck || fate.sent == Verdict::kTerm;
   if (now() - healthy < AckWait(attempt)) {
     const bool time_to_repeat = now() - healthy > kRecovery && fate.said_at < healthy;

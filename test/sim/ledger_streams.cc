@@ -32,7 +32,7 @@ uint64_t Ledger::CountHeld(int daemon) const {
   for (const auto& [number, stream] : streams_) {
     if (stream.daemon != daemon) continue;
     const bool given_back = (stream.broken && now() >= stream.broken_at + daemons_.at(daemon).options.resume_window) ||
-                            (stream.app_drains && now() >= stream.app_deadline);
+                            (stream.app_drains && !stream.broken && now() >= stream.app_deadline);
     if (given_back) continue;
     for (const auto& [id, attempt] : stream.held) count += !Expired(*attempts_[attempt], fates_[attempt]);
   }
@@ -177,7 +177,8 @@ const char* Ledger::BlameForGiving(const StreamRecord& record, const Attempt& at
   if (fate.expired) return "given after its lease had ended";
   if (fate.stream != 0) {
     for (const auto& [id, held] : streams_.at(fate.stream).held) {
-      if (held == attempt.number) return "given to two streams at once";
+      const bool given_back = BlameForRelease(attempt, fate) == nullptr;  // its last attempt is not NAKed but given on
+      if (held == attempt.number && !given_back) return "given to two streams at once";
     }
   }
   return nullptr;
@@ -337,7 +338,8 @@ void Ledger::OnHandled(uint64_t attempt) {
   for (uint64_t first : earlier) {
     const Fate& fate = fates_[first];
     const Attempt& by = *attempts_[first];
-    if (first >= attempt || !fate.said) continue;
+    const bool settled = fate.said == Verdict::kAck || fate.said == Verdict::kTerm;
+    if (first >= attempt || !settled) continue;
     const bool explained = daemons_.at(by.owner).killed || fate.lost || deleted_at_ > by.sent || fate.taken ||
                            HealthySince(by.owner) > fate.said_at;
     if (!explained) Fail(absl::StrCat("message ", sequence, " was handled twice"));

@@ -190,7 +190,9 @@ void Simulation::AppMishap() {
     case 6: {  // a pause
       const core::Credit credit = app.profile().credit;
       app.SetCredit({0, credit.bytes});
-      loop_.timers().After(down, [this, &app, credit] { app.SetCredit(credit); });
+      loop_.timers().After(down, [this, &app, credit] {
+        if (loop_.now() < faults_end_) app.SetCredit(credit);
+      });
       return;
     }
   }

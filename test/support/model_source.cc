@@ -37,7 +37,7 @@ ModelSource::ModelSource(ModelJetStream* server, base::Timers* timers, Options o
     : server_(server), timers_(timers), options_(options), witness_(witness), dice_(options.seed), reconnect_(timers) {}
 
 ModelSource::~ModelSource() {
-  if (connection_ != nullptr) server_->Disconnect(connection_->number);
+  for (int connection : connections_) server_->Disconnect(connection);
 }
 
 void ModelSource::Start(Listener* listener) {
@@ -56,9 +56,11 @@ void ModelSource::Connect() {
   }
   connection_ = std::make_shared<Connection>();
   connection_->number = server_->Connect(this);
+  connections_.push_back(connection_->number);
   // A client library subscribes again by itself.
   if (attached_ && !closing_) server_->Subscribe(connection_->number);
   witness_->OnLink(options_.owner, true);
+  told_connected_ = true;
   listener_->OnConnection(true);
 }
 
@@ -80,7 +82,10 @@ void ModelSource::Disconnect(absl::Duration down, absl::Duration unnoticed) {
          [this, id = id] { End(id, absl::UnavailableError("the connection is gone")); });
   }
   if (listener_ != nullptr) {
-    Soon(absl::ZeroDuration(), [this] { listener_->OnConnection(false); });
+    Soon(absl::ZeroDuration(), [this] {
+      told_connected_ = false;
+      listener_->OnConnection(false);
+    });
   }
   reconnect_.SetAfter(std::max(down, kReconnectWait), [this] { Connect(); });
 }
@@ -92,6 +97,7 @@ absl::Time ModelSource::Travel(absl::Time& last_arrival) {
 }
 
 void ModelSource::Up(Action arrive) {
+  if (connection_ == nullptr) return;  // it broke just now, and core was not told yet
   timers_->At(Travel(connection_->up_arrival),
               [connection = std::weak_ptr<Connection>(connection_), arrive = std::move(arrive)]() mutable {
                 if (connection.lock() != nullptr) arrive();
@@ -128,8 +134,7 @@ void ModelSource::End(uint64_t request, absl::StatusOr<core::ConsumerInfo> resul
 }
 
 void ModelSource::Attach() {
-  CheckUse(connected() && !attaching_ && !closing_, "Attach() while not connected, attaching or closed");
-  if (!connected()) return;
+  CheckUse(told_connected_ && !attaching_ && !closing_, "Attach() while not connected, attaching or closed");
   attaching_ = true;
   const uint64_t request = Begin(kAttachTimeout, [this](absl::StatusOr<core::ConsumerInfo> info) {
     attaching_ = false;
@@ -144,8 +149,7 @@ void ModelSource::Attach() {
 }
 
 void ModelSource::RequestInfo() {
-  CheckUse(connected(), "RequestInfo() while not connected");
-  if (!connected()) return;
+  CheckUse(told_connected_, "RequestInfo() while not connected");
   const uint64_t request =
       Begin(kRequestTimeout, [this](const absl::StatusOr<core::ConsumerInfo>& info) { listener_->OnInfo(info); });
   Up([this, request] {
@@ -155,8 +159,7 @@ void ModelSource::RequestInfo() {
 }
 
 void ModelSource::Confirm(absl::string_view reply, const core::Settlement& settlement, uint64_t tag) {
-  CheckUse(connected(), "Confirm() while not connected");
-  if (!connected()) return;
+  CheckUse(told_connected_, "Confirm() while not connected");
   witness_->OnVerdictSent(server_->FindAttempt(reply), settlement, {true, PullIsOpen()});
   const uint64_t request = Begin(kRequestTimeout, [this, tag](const absl::StatusOr<core::ConsumerInfo>& info) {
     listener_->OnConfirmed(tag, info.status());
@@ -168,8 +171,7 @@ void ModelSource::Confirm(absl::string_view reply, const core::Settlement& settl
 }
 
 void ModelSource::Settle(absl::string_view reply, const core::Settlement& settlement) {
-  CheckUse(connected(), "Settle() while not connected");
-  if (!connected()) return;
+  CheckUse(told_connected_, "Settle() while not connected");
   witness_->OnVerdictSent(server_->FindAttempt(reply), settlement, {false, PullIsOpen()});
   Up([this, reply = std::string(reply), verdict = settlement.verdict, delay = settlement.nak_delay] {
     server_->Settle(reply, {verdict, delay, {}});
@@ -201,7 +203,7 @@ void ModelSource::EndIntake() {
 // pulls
 
 void ModelSource::Pull(const core::PullRequest& request) {
-  CheckUse(connected() && attached_ && !closing_, "Pull() while not connected, not attached or closed");
+  CheckUse(told_connected_ && attached_ && !closing_, "Pull() while not connected, not attached or closed");
   if (!connected()) return;
   CheckPull(request);
   witness_->OnPull(options_.owner, request);

@@ -91,7 +91,9 @@ class ModelSource final : public core::MessageSource, private ModelJetStream::Cl
 
   std::shared_ptr<Connection> connection_;  // null: not connected
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::vector<int> connections_;  // all there were: the server may take an old one for alive
   base::Timer reconnect_;
+  bool told_connected_ = false;
   bool attached_ = false;
   bool attaching_ = false;
   bool closing_ = false;
