@@ -150,8 +150,8 @@ void Connection::SetCallbacks(void* hook) {
 }
 
 void Connection::OnDialled(NatsPtr<natsConnection> nats) {
-  nats_ = std::move(nats);
-  absl::StatusOr<std::unique_ptr<Inbox>> replies = Inbox::Open(nats_.get(), replies_sink_);
+  nats_ = std::make_shared<NatsConnection>(std::move(nats));
+  absl::StatusOr<std::unique_ptr<Inbox>> replies = Inbox::Open(nats_, replies_sink_);
   if (!replies.ok()) return OnGivenUp(std::string(replies.status().message()));
   replies_ = *std::move(replies);
   OnUp();
@@ -204,7 +204,7 @@ void Connection::OnGivenUp(const std::string& why) {
 void Connection::LearnServer() {
   RunBlocking([this, nats = nats_, up = ups_] {
     char raw_url[1024] = "";
-    natsConnection_GetConnectedUrl(nats.get(), raw_url, sizeof(raw_url));
+    natsConnection_GetConnectedUrl(nats->get(), raw_url, sizeof(raw_url));
     const absl::StatusOr<ServerUrl> url = ParseServerUrl(raw_url);
     if (!url.ok()) return;  // it is down again already
     const absl::StatusOr<std::string> version = ReadServerVersion(url->host, url->port, kGreetingTimeout);
@@ -256,22 +256,22 @@ ConnectionStatus Connection::status() const {
 
 absl::Status Connection::Publish(const char* subject, absl::string_view payload) {
   if (!connected_) return absl::UnavailableError("not connected to NATS");
-  return ToStatus(natsConnection_Publish(nats_.get(), subject, payload.data(), static_cast<int>(payload.size())));
+  return ToStatus(natsConnection_Publish(nats_->get(), subject, payload.data(), static_cast<int>(payload.size())));
 }
 
 absl::Status Connection::PublishRequest(const char* subject, const char* reply, absl::string_view payload) {
   // cnats keeps what is published while it reconnects and sends it afterwards. That is right for a settlement, and
   // wrong for what is asked and given up before it is sent: a pull would bring messages that nobody counts on. So ask
   // cnats, which may know of a loss before the loop does.
-  const bool up = connected_ && natsConnection_Status(nats_.get()) == NATS_CONN_STATUS_CONNECTED;
+  const bool up = connected_ && natsConnection_Status(nats_->get()) == NATS_CONN_STATUS_CONNECTED;
   if (!up) return absl::UnavailableError("not connected to NATS");
   return ToStatus(
-      natsConnection_PublishRequest(nats_.get(), subject, reply, payload.data(), static_cast<int>(payload.size())));
+      natsConnection_PublishRequest(nats_->get(), subject, reply, payload.data(), static_cast<int>(payload.size())));
 }
 
 absl::Status Connection::PublishMessage(natsMsg* msg) {
   if (!connected_) return absl::UnavailableError("not connected to NATS");
-  return ToStatus(natsConnection_PublishMsg(nats_.get(), msg));
+  return ToStatus(natsConnection_PublishMsg(nats_->get(), msg));
 }
 
 void Connection::Request(const Listener* owner, const char* subject, absl::string_view payload, absl::Duration timeout,
@@ -303,7 +303,7 @@ void Connection::OnReplies() {
 
 absl::StatusOr<std::unique_ptr<Inbox>> Connection::OpenInbox(std::shared_ptr<Inbox::Sink> sink) {
   if (!connected_) return absl::UnavailableError("not connected to NATS");
-  return Inbox::Open(nats_.get(), std::move(sink));
+  return Inbox::Open(nats_, std::move(sink));
 }
 
 absl::Status Connection::Close() {
@@ -315,9 +315,9 @@ absl::Status Connection::Close() {
   // cnats 3.4 does not reliably flush when it closes.
   absl::Status flushed = absl::UnavailableError("not connected to NATS");
   if (was_connected)
-    flushed = ToStatus(natsConnection_FlushTimeout(nats_.get(), absl::ToInt64Milliseconds(kCloseTimeout)));
+    flushed = ToStatus(natsConnection_FlushTimeout(nats_->get(), absl::ToInt64Milliseconds(kCloseTimeout)));
   replies_.reset();
-  natsConnection_Close(nats_.get());
+  natsConnection_Close(nats_->get());
   nats_.reset();
   return flushed;
 }

@@ -16,6 +16,7 @@
 #include "jetstream/connection_options.h"
 #include "jetstream/inbox.h"
 #include "jetstream/loop_gate.h"
+#include "jetstream/nats_connection.h"
 #include "jetstream/nats_ptr.h"
 #include "jetstream/requests.h"
 
@@ -105,7 +106,7 @@ class Connection {
   const std::shared_ptr<LoopGate<Connection>> gate_;  // shared with cnats's threads
   const std::shared_ptr<Replies> replies_sink_;       // the same
 
-  std::shared_ptr<natsConnection> nats_;  // shared with tasks of the side thread; null while dialling
+  std::shared_ptr<NatsConnection> nats_;  // shared with tasks of the side thread; null while dialling
   uint64_t generation_ = 0;
   bool connected_ = false;
   uint64_t ups_ = 0;  // how often it became connected

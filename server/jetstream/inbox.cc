@@ -20,19 +20,20 @@ void OnEnd(void* sink) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Inbox>> Inbox::Open(natsConnection* nats, std::shared_ptr<Sink> sink) {
+absl::StatusOr<std::unique_ptr<Inbox>> Inbox::Open(std::shared_ptr<NatsConnection> nats, std::shared_ptr<Sink> sink) {
   natsInbox* raw_inbox = nullptr;
   natsStatus status = natsInbox_Create(&raw_inbox);
   const NatsPtr<natsInbox> unique(raw_inbox);
   if (status != NATS_OK) return absl::InternalError(natsStatus_GetText(status));
-  auto inbox = std::unique_ptr<Inbox>(new Inbox(absl::StrCat(raw_inbox, ".")));
+  auto inbox = std::unique_ptr<Inbox>(new Inbox(nats, absl::StrCat(raw_inbox, ".")));
 
   auto closure = std::make_unique<SinkPtr>(std::move(sink));
   natsSubscription* subscription = nullptr;
-  status = natsConnection_Subscribe(&subscription, nats, absl::StrCat(inbox->prefix_, "*").c_str(), OnMessage,
+  status = natsConnection_Subscribe(&subscription, nats->get(), absl::StrCat(inbox->prefix_, "*").c_str(), OnMessage,
                                     closure.get());
   if (status != NATS_OK) return absl::UnavailableError(natsStatus_GetText(status));
-  inbox->subscription_.reset(subscription);
+  nats->Keep(NatsPtr<natsSubscription>(subscription));
+  inbox->subscription_ = subscription;
   // cnats's thread has the closure from here on. If the connection is closed for good in between, nothing will free it:
   // a few bytes, instead of a race with that thread.
   SinkPtr* const owned_by_nats = closure.release();
@@ -43,8 +44,12 @@ absl::StatusOr<std::unique_ptr<Inbox>> Inbox::Open(natsConnection* nats, std::sh
   return inbox;
 }
 
+Inbox::~Inbox() {
+  if (subscription_ != nullptr) natsSubscription_Unsubscribe(subscription_);
+}
+
 void Inbox::Drain(absl::Duration timeout) {
-  natsSubscription_DrainTimeout(subscription_.get(), absl::ToInt64Milliseconds(timeout));
+  natsSubscription_DrainTimeout(subscription_, absl::ToInt64Milliseconds(timeout));
 }
 
 }  // namespace sluice::jetstream

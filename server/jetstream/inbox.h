@@ -2,9 +2,11 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "jetstream/nats_connection.h"
 #include "jetstream/nats_ptr.h"
 
 namespace sluice::jetstream {
@@ -22,7 +24,9 @@ class Inbox {
     virtual void OnEnd() = 0;
   };
 
-  static absl::StatusOr<std::unique_ptr<Inbox>> Open(natsConnection* nats, std::shared_ptr<Sink> sink);
+  static absl::StatusOr<std::unique_ptr<Inbox>> Open(std::shared_ptr<NatsConnection> nats, std::shared_ptr<Sink> sink);
+  // Ends the subscription. May block, as Drain().
+  ~Inbox();
 
   // "_INBOX.<unique>."
   const std::string& prefix() const { return prefix_; }
@@ -32,10 +36,12 @@ class Inbox {
   void Drain(absl::Duration timeout);
 
  private:
-  explicit Inbox(std::string prefix) : prefix_(std::move(prefix)) {}
+  Inbox(std::shared_ptr<NatsConnection> nats, std::string prefix)
+      : nats_(std::move(nats)), prefix_(std::move(prefix)) {}
 
+  const std::shared_ptr<NatsConnection> nats_;
   const std::string prefix_;
-  NatsPtr<natsSubscription> subscription_;
+  natsSubscription* subscription_ = nullptr;  // nats_'s
 };
 
 }  // namespace sluice::jetstream

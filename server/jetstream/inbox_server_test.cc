@@ -1,0 +1,98 @@
+#include "jetstream/inbox.h"
+
+#include <atomic>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "gtest/gtest.h"
+#include "jetstream/server_fixture.h"
+
+namespace sluice::jetstream {
+namespace {
+
+// Counts; holds the first message, and with it all that follow, until it is let go.
+class CountingSink final : public Inbox::Sink {
+ public:
+  explicit CountingSink(bool hold) {
+    if (!hold) go.Notify();
+  }
+  void OnMessage(NatsPtr<natsMsg>) override {
+    go.WaitForNotification();
+    ++messages;
+  }
+  void OnEnd() override { ended = true; }
+
+  absl::Notification go;
+  std::atomic<int> messages = 0;
+  std::atomic<bool> ended = false;
+};
+
+class InboxTest : public ServerTest {
+ protected:
+  std::shared_ptr<Inbox> Open(std::shared_ptr<CountingSink> sink) {
+    return loop_.Run([&]() -> std::shared_ptr<Inbox> {
+      auto inbox = connection_->OpenInbox(std::move(sink));
+      EXPECT_TRUE(inbox.ok()) << inbox.status();
+      return inbox.ok() ? *std::move(inbox) : nullptr;
+    });
+  }
+  void Publish(const Inbox& inbox, int count) {
+    loop_.Run([&] {
+      const std::string subject = absl::StrCat(inbox.prefix(), "1");
+      for (int i = 0; i < count; ++i) ASSERT_TRUE(connection_->Publish(subject.c_str(), "x").ok());
+    });
+  }
+};
+
+// Far more than cnats's own limit of 65,536, beyond which it would drop.
+constexpr int kMany = 100'000;
+
+TEST_P(InboxTest, ADrainDeliversAllThatHadArrived) {
+  ASSERT_TRUE(StartServer());
+  Connect();
+  ASSERT_TRUE(AwaitConnected());
+  const auto sink = std::make_shared<CountingSink>(/*hold=*/true);
+  const auto marker = std::make_shared<CountingSink>(/*hold=*/false);
+  const std::shared_ptr<Inbox> inbox = Open(sink);
+  const std::shared_ptr<Inbox> marker_inbox = Open(marker);
+  Publish(*inbox, kMany);
+  Publish(*marker_inbox, 1);
+  ASSERT_TRUE(Eventually([&] { return marker->messages == 1; })) << "and so all before it have arrived";
+  EXPECT_EQ(sink->messages, 0);
+  loop_.Run([&] { connection_->RunBlocking([inbox] { inbox->Drain(absl::Seconds(20)); }); });
+  sink->go.Notify();
+  ASSERT_TRUE(Eventually([&] { return sink->ended.load(); }));
+  EXPECT_EQ(sink->messages, kMany);
+  EXPECT_FALSE(marker->ended);
+}
+
+// cnats 3.4 writes to a subscription that was freed while its messages come; NatsConnection keeps it.
+TEST_P(InboxTest, InboxesMayGoWhileMessagesCome) {
+  ASSERT_TRUE(StartServer());
+  Connect();
+  ASSERT_TRUE(AwaitConnected());
+  for (int i = 0; i < 20; ++i) {
+    const auto sink = std::make_shared<CountingSink>(/*hold=*/false);
+    std::shared_ptr<Inbox> inbox = Open(sink);
+    Publish(*inbox, 5000);
+    ASSERT_TRUE(Eventually([&] { return sink->messages > 0; }));
+    inbox.reset();
+    ASSERT_TRUE(Eventually([&] { return sink->ended.load(); }));
+  }
+}
+
+TEST_P(InboxTest, TheEndOfTheConnectionEndsAnInbox) {
+  ASSERT_TRUE(StartServer());
+  Connect();
+  ASSERT_TRUE(AwaitConnected());
+  const auto sink = std::make_shared<CountingSink>(/*hold=*/false);
+  const std::shared_ptr<Inbox> inbox = Open(sink);
+  EXPECT_TRUE(loop_.Run([this] { return connection_->Close(); }).ok());
+  EXPECT_TRUE(Eventually([&] { return sink->ended.load(); }));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, InboxTest, testing::ValuesIn(test::NatsServerBinaries()), ParamName);
+
+}  // namespace
+}  // namespace sluice::jetstream
