@@ -40,7 +40,7 @@ void AddConsumeCommand(CLI::App& sluice, int& exit_code) {
       command->add_option("--nak-every", plan->nak_every, "Nak every Nth message")->check(CLI::PositiveNumber);
   CLI::Option* const term =
       command->add_option("--term-every", plan->term_every, "Terminate every Nth message")->check(CLI::PositiveNumber);
-  command->add_flag("--ack", "Ack every message; the default")->excludes(nak)->excludes(term);
+  command->add_flag("--ack")->description("Ack every message; the default")->excludes(nak)->excludes(term);
   AddDurationFlag(command, "--delay", plan->work, absl::ZeroDuration(), absl::Hours(1), "Work so long on each message");
   command->add_option("--count", plan->count, "Stop after so many messages")->check(CLI::PositiveNumber);
   AddDurationFlag(command, "--for", plan->run_for, absl::Milliseconds(1), absl::Hours(24 * 365), "Stop after so long");
