@@ -70,9 +70,9 @@ void CheckDurable(const core::DurableConfig& config, const std::string& path, Re
     reader.ComplainAt(path + ".ack_wait", "the server replaces it by the first 'backoff'; remove it");
   }
   const auto steps = static_cast<int64_t>(config.backoff.size());
-  if (config.max_deliver.value_or(-1) != -1 && *config.max_deliver <= steps) {
-    reader.ComplainAt(path + ".max_deliver",
-                      absl::StrCat("must be more than the ", steps, " of 'backoff'; raise it, or shorten 'backoff'"));
+  if (config.max_deliver.value_or(-1) != -1 && *config.max_deliver < steps) {
+    reader.ComplainAt(path + ".max_deliver", absl::StrCat("the server refuses less than the ", steps,
+                                                          " steps of 'backoff'; raise it, or shorten 'backoff'"));
   }
 }
 

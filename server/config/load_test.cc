@@ -276,9 +276,9 @@ const Fault kFaults[] = {
      "'opt_start_time:'"},
     {"AckWaitAndBackoff", InConsumer("config: {ack_wait: 5s, backoff: [1s]}"),
      "f.yaml:4:12: consumers[0].config.ack_wait: the server replaces it by the first 'backoff'; remove it"},
-    {"BackoffLongerThanMaxDeliver", InConsumer("config: {backoff: [1s, 2s], max_deliver: 2}"),
-     "f.yaml:4:31: consumers[0].config.max_deliver: must be more than the 2 of 'backoff'; raise it, or shorten "
-     "'backoff'"},
+    {"BackoffLongerThanMaxDeliver", InConsumer("config: {backoff: [1s, 2s], max_deliver: 1}"),
+     "f.yaml:4:31: consumers[0].config.max_deliver: the server refuses less than the 2 steps of 'backoff'; raise it, "
+     "or shorten 'backoff'"},
     {"DuplicateName", "consumers:\n- {name: o, stream: S}\n- {name: o, stream: T}\n",
      "f.yaml:3:4: consumers[1].name: 'o' is the name of consumers[0] already; choose another"},
     {"DuplicateDurable", "consumers:\n- {name: o, stream: S}\n- {name: p, stream: S, durable: o}\n",

@@ -44,7 +44,7 @@ Kind<Nats> NatsKind() {
        "Subject prefix of the JetStream API, where an account imports it under another one. Not together with "
        "`domain`."},
       {"reconnect_wait", &Nats::reconnect_wait, DurationIn(absl::Milliseconds(10), absl::Minutes(1)),
-       "Pause before a server is tried again, plus jitter. Tried for ever."},
+       "Longest pause between two attempts; the first ones come sooner. Tried for ever."},
   });
 }
 
