@@ -24,10 +24,11 @@ ConsumeStream* ConsumeStream::Start(grpc::CallbackServerContext* context, Consum
 }
 
 ConsumeStream::ConsumeStream(grpc::CallbackServerContext* context, ConsumeShared* shared)
-    : context_(context), shared_(shared), cancel_grace_(&shared->loop->timers()) {}
+    : context_(context), shared_(shared) {}
 
 void ConsumeStream::OnReadDone(bool ok) {
-  Read read = Read::kEnd;
+  // gRPC sees to it that a call which broke off shows as cancelled by now, before OnCancel: a half-close does not.
+  Read read = context_->IsCancelled() ? Read::kGone : Read::kEnd;
   if (ok) {
     read = grpc::SerializationTraits<v1::ConsumeRequest>::Deserialize(&incoming_, &request_).ok() ? Read::kRequest
                                                                                                   : Read::kRubbish;
@@ -78,7 +79,7 @@ void ConsumeStream::ChangePhase(Phase to) {
 
 void ConsumeStream::ReadNext() {
   const bool wanted = phase_ == Phase::kAwaitingOpen || phase_ == Phase::kOpen;
-  if (!wanted || reading_ || requests_ended_ || notices_.size() >= kMaxNotices) return;
+  if (!wanted || reading_ || notices_.size() >= kMaxNotices) return;
   reading_ = true;
   StartRead(&incoming_);
 }
@@ -86,6 +87,7 @@ void ConsumeStream::ReadNext() {
 void ConsumeStream::HandleRead(Read read) {
   reading_ = false;
   if (phase_ != Phase::kAwaitingOpen && phase_ != Phase::kOpen) return;
+  if (read == Read::kGone) return HandleGone();
   if (read == Read::kEnd) return HandleEndOfRequests();
 
   const absl::Status status =
@@ -142,14 +144,7 @@ absl::Status ConsumeStream::ApplyInSession() {
 }
 
 void ConsumeStream::HandleEndOfRequests() {
-  requests_ended_ = true;
-  if (context_->IsCancelled()) return HandleGone();
   if (phase_ == Phase::kAwaitingOpen) return End(absl::InvalidArgumentError("open: missing; the stream ended without"));
-  cancel_grace_.SetAfter(kCancelGrace, [this] { HalfClose(); });
-}
-
-void ConsumeStream::HalfClose() {
-  if (phase_ != Phase::kOpen) return;
   ChangePhase(Phase::kClosing);
   std::exchange(session_, nullptr)->OnHalfClosed();
 }
@@ -200,7 +195,6 @@ void ConsumeStream::End(const absl::Status& status) {
 
 void ConsumeStream::FinishCall() {
   ChangePhase(Phase::kFinished);
-  cancel_grace_.Cancel();
   ServerBidiReactor::Finish(status_);
 }
 

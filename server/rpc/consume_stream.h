@@ -7,7 +7,6 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "base/event_loop.h"
-#include "base/timers.h"
 #include "core/app_stream.h"
 #include "core/daemon.h"
 #include "core/session.h"
@@ -69,14 +68,11 @@ class ConsumeStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
 
  private:
   enum class Phase { kAwaitingOpen, kOpen, kClosing, kEnding, kFinished };
-  enum class Read { kRequest, kRubbish, kEnd };
+  enum class Read { kRequest, kRubbish, kEnd, kGone };
 
   // Notices that wait for an app that does not read. With as many no further request is read, which bounds them: what
   // core tells without being asked is bounded by what the app holds, and of states only the last one waits.
   static constexpr size_t kMaxNotices = 4;
-  // A cancelled or broken call shows as the end of the requests an instant before it shows as cancelled, on another
-  // thread. So a half-close is believed only after this long.
-  static constexpr absl::Duration kCancelGrace = absl::Milliseconds(50);
 
   ConsumeStream(grpc::CallbackServerContext* context, ConsumeShared* shared);
 
@@ -88,7 +84,6 @@ class ConsumeStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
   absl::Status ApplyOpen();
   absl::Status ApplyInSession();
   void HandleEndOfRequests();
-  void HalfClose();
 
   void Write(const v1::ConsumeResponse& response);
   void HandleWrite(bool ok);
@@ -113,13 +108,11 @@ class ConsumeStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
   Phase phase_ = Phase::kAwaitingOpen;
   core::Session* session_ = nullptr;  // while OPEN
   bool reading_ = false;              // a StartRead() has not been answered
-  bool requests_ended_ = false;
-  bool writing_ = false;  // a StartWrite() has not been answered
+  bool writing_ = false;              // a StartWrite() has not been answered
   bool gone_ = false;
   std::deque<core::Notice> notices_;
   std::vector<core::SettleRun> runs_;  // of one request; kept for its capacity
   grpc::Status status_;                // from ENDING
-  base::Timer cancel_grace_;
 };
 
 }  // namespace sluice::rpc

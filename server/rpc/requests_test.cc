@@ -27,6 +27,8 @@ struct Refusal {
   std::string starts_with;  // the field, by its path
 };
 
+void PrintTo(const Refusal& row, std::ostream* out) { *out << row.name; }
+
 class OpenRefusedTest : public ::testing::TestWithParam<Refusal> {};
 
 TEST_P(OpenRefusedTest, NamesTheField) {
@@ -102,6 +104,8 @@ struct BadRun {
   std::function<void(v1::SettleRun*)> change;
   std::string starts_with;
 };
+
+void PrintTo(const BadRun& row, std::ostream* out) { *out << row.name; }
 
 class SettleRefusedTest : public ::testing::TestWithParam<BadRun> {};
 

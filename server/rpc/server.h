@@ -46,7 +46,8 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // What grpc.health.v1 says of "" and of "sluice.v1.ConsumerService": at first, not serving. Any thread, before Shutdown().
+  // What grpc.health.v1 says of "" and of "sluice.v1.ConsumerService": at first, not serving. Any thread, before
+  // Shutdown().
   void SetServing(bool serving);
 
   // Ends all calls, with UNAVAILABLE those that are still open, and closes the addresses. Takes about a second at most,

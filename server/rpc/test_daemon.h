@@ -1,8 +1,12 @@
 #pragma once
 
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -19,6 +23,7 @@
 #include "base/clock.h"
 #include "base/event_loop.h"
 #include "core/daemon.h"
+#include "grpcpp/create_channel_posix.h"
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
 #include "rpc/server.h"
@@ -130,6 +135,16 @@ class TestDaemon {
     return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
   }
   std::shared_ptr<grpc::Channel> Connect() const { return Connect(unix_address()); }
+  // On a connected socket of the caller's, who may break it.
+  std::shared_ptr<grpc::Channel> ConnectOn(int* fd) const {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, socket_path().c_str(), sizeof(address.sun_path) - 1);
+    *fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    EXPECT_EQ(connect(*fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    EXPECT_EQ(fcntl(*fd, F_SETFL, O_NONBLOCK), 0);
+    return grpc::CreateInsecureChannelFromFd("daemon", *fd);  // closes it at its end
+  }
 
  private:
   TempDir dir_;
