@@ -3,12 +3,12 @@
 #include <memory>
 #include <string>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "app/dev/demo.h"
 #include "app/dev/demo_app.h"
 #include "app/dev/options.h"
 #include "app/dev/payload.h"
+#include "app/flags.h"
 
 namespace sluice::dev {
 namespace {
@@ -18,72 +18,53 @@ constexpr size_t kMostSize = size_t{512} << 10;  // bytes; nats-server's default
 constexpr int kMostConcurrency = 1024;
 
 constexpr char kFooter[] =
-    "Publishes numbered messages to a stream, runs the daemon and an app as processes of their own, and at the end "
-    "sends\n"
-    "the daemon SIGTERM under load, as a rollout does. Then every number must have been handled once, or wait in the\n"
-    "stream. The last line is for scripts; the exit code is 0 only if lost=0, duplicates=0 and the drain was clean.\n"
+    "Publishes numbered messages, and runs the daemon and an app as processes of their own. At the end the daemon\n"
+    "gets SIGTERM under load, as in a rollout; then every number must have been handled once, or wait in the stream.\n"
+    "The last line is for scripts. The exit code is 0 only if lost=0, duplicates=0 and every drain was clean, else 1.\n"
     "\n"
     "Examples:\n"
     "  sluice dev                                   until Ctrl-C\n"
     "  sluice dev --for 20s                         stops by itself\n"
+    "  sluice dev --for 20s --output json           the report as JSON, on the line before the last\n"
     "  sluice dev --for 30s --restart-every 5s      a rollout every 5 seconds\n"
     "  sluice dev --rate 0 --work 0s                as fast as it goes\n"
     "  sluice dev --work 2s --concurrency 100       slow handlers: the drain waits for them\n"
     "  sluice dev --nats nats://127.0.0.1:4222      a running server, on a stream that is deleted at the end\n";
 
-// A duration as the configuration file has it, within bounds.
-CLI::Option* AddDuration(CLI::App* command, const std::string& name, absl::Duration& value, absl::Duration least,
-                         absl::Duration most, const std::string& description) {
-  const auto parse = [name, &value, least, most](const CLI::results_t& given) {
-    absl::Duration parsed;
-    if (!absl::ParseDuration(given.front(), &parsed) || parsed < least || parsed > most) {
-      throw CLI::ValidationError(
-          name, absl::StrCat("'", given.front(), "' is not a duration from ", absl::FormatDuration(least), " to ",
-                             absl::FormatDuration(most), "; write 500ms, 20s, 1m30s"));
-    }
-    value = parsed;
-    return true;
-  };
-  return command->add_option(name, parse, description)->type_name("DURATION");
-}
-
 void AddDev(CLI::App& sluice, int& exit_code) {
   CLI::App* const dev = sluice.add_subcommand("dev", "Shows it all in one terminal: nats-server, daemon, app, drain");
   const auto options = std::make_shared<Options>();
   dev->footer(kFooter);
-  AddDuration(dev, "--for", options->run_for, absl::Milliseconds(100), absl::Hours(24 * 365), "Stop after this long");
+  app::AddDurationFlag(dev, "--for", options->run_for, absl::Milliseconds(100), absl::Hours(24 * 365),
+                       "Stop after this long");
   dev->add_option("--rate", options->rate, "Messages a second to publish; 0: as fast as they are acked")
       ->check(CLI::Range(uint64_t{0}, kMostRate))
       ->capture_default_str();
   dev->add_option("--size", options->size, "Bytes of each message")
       ->check(CLI::Range(kLeastPayload, kMostSize))
       ->capture_default_str();
-  AddDuration(dev, "--work", options->work, absl::ZeroDuration(), absl::Minutes(10),
-              "How long the app works on each message")
+  app::AddDurationFlag(dev, "--work", options->work, absl::ZeroDuration(), absl::Minutes(10),
+                       "How long the app works on each message")
       ->default_str(absl::FormatDuration(options->work));
   dev->add_option("--concurrency", options->concurrency, "Messages the app works on at once")
       ->check(CLI::Range(1, kMostConcurrency))
       ->capture_default_str();
-  AddDuration(dev, "--restart-every", options->restart_every, absl::Milliseconds(200), absl::Hours(24),
-              "Restart the daemon under load, again and again");
+  app::AddDurationFlag(dev, "--restart-every", options->restart_every, absl::Milliseconds(200), absl::Hours(24),
+                       "Restart the daemon under load, again and again");
   dev->add_option("--nats", options->nats_url, "Use this running server, instead of starting one")->type_name("URL");
   dev->add_flag("--keep", options->keep, "Keep the temporary folder, with the logs");
-  dev->add_option_function<std::string>(
-         "--output", [options](const std::string& format) { options->json = format == "json"; },
-         "table, or json: one object on the line before the last; the rest goes to standard error")
-      ->check(CLI::IsMember({"table", "json"}))
-      ->default_str("table");
+  app::AddOutputFlag(dev, options->json);
   dev->callback([options, &exit_code] { exit_code = Demo(*options).Run(); });
 }
 
 void AddApp(CLI::App& sluice, int& exit_code) {
-  CLI::App* const app = sluice.add_subcommand("dev-app", "The app of sluice dev")->group("");
+  CLI::App* const command = sluice.add_subcommand("dev-app", "The app of sluice dev")->group("");
   const auto options = std::make_shared<AppOptions>();
-  app->add_option("--address", options->address)->required();
-  app->add_option("--consumer", options->consumer)->required();
-  AddDuration(app, "--work", options->work, absl::ZeroDuration(), absl::InfiniteDuration(), "");
-  app->add_option("--concurrency", options->concurrency);
-  app->callback([options, &exit_code] { exit_code = RunApp(*options); });
+  command->add_option("--address", options->address)->required();
+  command->add_option("--consumer", options->consumer)->required();
+  app::AddDurationFlag(command, "--work", options->work, absl::ZeroDuration(), absl::InfiniteDuration(), "");
+  command->add_option("--concurrency", options->concurrency);
+  command->callback([options, &exit_code] { exit_code = RunApp(*options); });
 }
 
 }  // namespace

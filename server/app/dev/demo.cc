@@ -14,6 +14,7 @@
 #include "absl/time/clock.h"
 #include "app/dev/nats_server.h"
 #include "app/dev/report.h"
+#include "app/table.h"
 
 namespace sluice::dev {
 namespace {
@@ -61,6 +62,7 @@ int Demo::Run() {
   if (status.ok()) status = Serve();
   if (status.ok()) status = DrainDaemon();
   const Outcome outcome = Judge(Account(status));
+  ShowLast(status.ok());
   Report(outcome);
   return outcome.clean() ? 0 : 1;
 }
@@ -138,7 +140,7 @@ bool Demo::stopping() const { return unread_ || events_.stops() > 0 || absl::Now
 absl::Status Demo::Serve() {
   const jetstream::ConnectionStatus nats = load_->connection();
   const std::string pace = options_.rate == 0 ? "as many messages as the app can take"
-                                              : absl::StrCat(Grouped(options_.rate), " messages a second");
+                                              : absl::StrCat(app::WithCommas(options_.rate), " messages a second");
   screen_ = std::make_unique<Screen>(
       out_, std::vector<std::string>{absl::StrCat("NATS ", nats.server_version, " at ", nats.url, ", stream ",
                                                   names_.stream, ": ", pace, " of ", options_.size, " bytes"),
@@ -212,37 +214,41 @@ absl::Status Demo::StopApp() {
 
 Evidence Demo::Account(const absl::Status& status) {
   Evidence evidence;
+  // What goes wrong after a fault is its consequence.
   const auto note = [&evidence](const absl::Status& status) {
-    if (!status.ok()) evidence.trouble.emplace_back(status.message());
+    if (!status.ok() && evidence.trouble.empty()) evidence.trouble.emplace_back(status.message());
   };
   note(status);
-  next_draw_ = absl::InfiniteFuture();
   evidence.drained = status.ok() && drained_;
   if (drained_) evidence.drain = *drained_;
   evidence.drain_time = drain_time_;
+
+  const bool jetstream_there = load_ != nullptr && (nats_ == nullptr || nats_->Running());
+  if (jetstream_there) note(load_->Stop());
+  if (load_ != nullptr) {
+    evidence.confirmed = load_->counts().confirmed;
+    evidence.unconfirmed = load_->counts().unconfirmed;
+  }
   daemon_may_end_ = true;
   daemon_.reset();
-  if (status.ok()) {
-    note(StopApp());
-  } else {
-    StopApp().IgnoreError();  // its last counts are wanted; the fault is known
-  }
+  note(StopApp());
   evidence.app = counts_;
-  if (load_ == nullptr) return evidence;
-  evidence.confirmed = load_->counts().confirmed;
-  evidence.unconfirmed = load_->counts().unconfirmed;
-  if (nats_ != nullptr && !nats_->Running()) return evidence;
+  if (!jetstream_there) return evidence;
 
-  if (const absl::Status stopped = load_->Stop(); status.ok()) note(stopped);
-  evidence.confirmed = load_->counts().confirmed;
-  evidence.unconfirmed = load_->counts().unconfirmed;
   const absl::StatusOr<core::ConsumerInfo> info = load_->Info();
-  if (status.ok()) note(info.status());
+  note(info.status());
   evidence.consumer_known = info.ok();
   evidence.num_pending = info.ok() ? info->num_pending : 0;
   evidence.num_ack_pending = info.ok() ? info->num_ack_pending : 0;
   if (nats_ == nullptr && !options_.keep) load_->DeleteStream().IgnoreError();
   return evidence;
+}
+
+// What the report tells is not to differ from the last table.
+void Demo::ShowLast(bool drained) {
+  if (screen_ == nullptr) return;
+  state_ = {drained ? "drained" : "ended", ""};
+  Draw(absl::Now());
 }
 
 void Demo::Report(const Outcome& outcome) const {

@@ -53,6 +53,7 @@ class Demo {
   // Stops what still runs, and asks everybody for their numbers. `status` is how it went so far.
   Evidence Account(const absl::Status& status);
   absl::Status StopApp();
+  void ShowLast(bool drained);
   void Report(const Outcome& outcome) const;
 
   // Waits for something to happen, and deals with it; at most until `deadline`. An error: a process has died that

@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "app/dev/screen.h"
+#include "app/table.h"
 #include "nlohmann/json.hpp"
 
 namespace sluice::dev {
@@ -26,7 +27,9 @@ std::string TimelineRow(const std::string& name, absl::Duration begin, absl::Dur
                          std::string(std::min(offset, kTimelineWidth - 1), ' '), bar);
 }
 
-std::string Messages(uint64_t count) { return absl::StrCat(Grouped(count), count == 1 ? " message" : " messages"); }
+std::string Messages(uint64_t count) {
+  return absl::StrCat(app::WithCommas(count), count == 1 ? " message" : " messages");
+}
 
 // "3 messages were with the app: 3 acked"
 std::string AwaitedText(const DrainReport& drain) {
@@ -34,14 +37,14 @@ std::string AwaitedText(const DrainReport& drain) {
   std::vector<std::string> became;
   for (const auto& [count, what] : {std::pair(drain.acked, "acked"), std::pair(drain.terminated, "terminated"),
                                     std::pair(drain.naked, "given back"), std::pair(drain.expired, "expired")}) {
-    if (count > 0) became.push_back(absl::StrCat(Grouped(count), " ", what));
+    if (count > 0) became.push_back(absl::StrCat(app::WithCommas(count), " ", what));
   }
   if (!became.empty()) absl::StrAppend(&text, ": ", absl::StrJoin(became, ", "));
   return text + "\n";
 }
 
 std::string Row(absl::string_view name, uint64_t count, absl::string_view note = "") {
-  return absl::StrFormat("  %-14s %14s%s%s\n", name, Grouped(count), note.empty() ? "" : "  ", note);
+  return absl::StrFormat("  %-14s %14s%s%s\n", name, app::WithCommas(count), note.empty() ? "" : "  ", note);
 }
 
 double ToMs(absl::Duration duration) { return absl::ToDoubleMilliseconds(duration); }

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
+#include "app/table.h"
 
 namespace sluice::dev {
 namespace {
@@ -39,11 +40,11 @@ absl::string_view Cut(absl::string_view text, size_t width) {
 }
 
 std::string Row(absl::string_view name, uint64_t total) {
-  return absl::StrFormat("  %-14s %14s", name, Grouped(total));
+  return absl::StrFormat("  %-14s %14s", name, app::WithCommas(total));
 }
 
 std::string Row(absl::string_view name, uint64_t total, const Meter& meter) {
-  return absl::StrFormat("%s %12s  %s", Row(name, total), Grouped(meter.per_second()), meter.Sparkline());
+  return absl::StrFormat("%s %12s  %s", Row(name, total), app::WithCommas(meter.per_second()), meter.Sparkline());
 }
 
 }  // namespace
@@ -130,16 +131,6 @@ std::string InPlace(const std::vector<std::string>& lines, size_t drawn, size_t 
   for (const std::string& line : lines) absl::StrAppend(&frame, Cut(line, width), kClearToEndOfLine, "\n");
   absl::StrAppend(&frame, kClearBelow);
   return frame;
-}
-
-std::string Grouped(uint64_t number) {
-  const std::string digits = absl::StrCat(number);
-  std::string grouped;
-  for (size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) grouped.push_back(',');
-    grouped.push_back(digits[i]);
-  }
-  return grouped;
 }
 
 std::string Bar(double fraction, size_t width) {

@@ -67,7 +67,6 @@ std::vector<std::string> Table(const Snapshot& snapshot, const Meter& published,
                                const Meter& acked);
 std::string InPlace(const std::vector<std::string>& lines, size_t drawn, size_t width);
 
-std::string Grouped(uint64_t number);               // "1,234,567"
 std::string Bar(double fraction, size_t width);     // full blocks and an eighth
 std::string Seconds(absl::Duration duration);       // "1 m 05 s"
 std::string Milliseconds(absl::Duration duration);  // "12.3 ms"

@@ -14,14 +14,6 @@ using ::testing::Not;
 
 const absl::Time kStart = absl::FromUnixSeconds(1'700'000'000);
 
-TEST(ScreenTest, NumbersAreGroupedByThousands) {
-  EXPECT_EQ(Grouped(0), "0");
-  EXPECT_EQ(Grouped(999), "999");
-  EXPECT_EQ(Grouped(1'000), "1,000");
-  EXPECT_EQ(Grouped(123'456), "123,456");
-  EXPECT_EQ(Grouped(1'234'567), "1,234,567");
-}
-
 TEST(ScreenTest, DurationsAreForPeople) {
   EXPECT_EQ(Seconds(absl::Milliseconds(59'999)), "59 s");
   EXPECT_EQ(Seconds(absl::Seconds(65)), "1 m 05 s");
