@@ -162,9 +162,10 @@ class FenceTest : public testing::TestWithParam<std::tuple<std::string, int>> {
       daemon = std::make_unique<core::Daemon>(&loop_.loop()->timers());
       core::ConsumerOptions options;
       options.name = kDurable;
-      daemon->AddConsumer(options, std::make_unique<AckingSource>(std::make_unique<jetstream::JetStreamSource>(
-                                       connection_.get(), loop_.loop(),
-                                       jetstream::JetStreamSource::Options{kStream, kDurable, core::Manage::kOff, {}})));
+      daemon->AddConsumer(options,
+                          std::make_unique<AckingSource>(std::make_unique<jetstream::JetStreamSource>(
+                              connection_.get(), loop_.loop(),
+                              jetstream::JetStreamSource::Options{kStream, kDurable, core::Manage::kOff, {}})));
       app.Open(daemon.get());
     });
     EXPECT_TRUE(app.AwaitMessages(messages));
@@ -193,9 +194,9 @@ TEST_P(FenceTest, NothingIsDeliveredToNobody) {
   uint64_t released = 0;
   std::vector<int64_t> stranded;
   for (int drain = 0; drain < kDrains; ++drain) {
-    const core::DrainReport report = LiveAndDrain(absl::Uniform(dice_, 1u, 1500u),
-                                                  absl::Microseconds(absl::Uniform(dice_, 0, 5000)));
-    ASSERT_EQ(report.unsettled, 0u);
+    const core::DrainReport report =
+        LiveAndDrain(absl::Uniform(dice_, 1u, 1500u), absl::Microseconds(absl::Uniform(dice_, 0, 5000)));
+    ASSERT_EQ(report.unsettled, 0u) << "drain " << drain << ": " << report.ToString();
     took_ms.Add(absl::ToDoubleMilliseconds(report.total()));
     released += report.released;
     const int64_t pending = busy.AckPending();
@@ -246,8 +247,8 @@ class NaiveDrain {
 
   void Pull(const char* inbox) {
     static const std::string request = absl::StrCat("{\"batch\":", kBatch, ",\"expires\":1000000000}");
-    natsConnection_PublishRequestString(nats_, absl::StrCat("$JS.API.CONSUMER.MSG.NEXT.", kStream, ".", kDurable).c_str(),
-                                        inbox, request.c_str());
+    natsConnection_PublishRequestString(
+        nats_, absl::StrCat("$JS.API.CONSUMER.MSG.NEXT.", kStream, ".", kDurable).c_str(), inbox, request.c_str());
   }
   // False: nothing more will come.
   bool AckNext(natsSubscription* sub, int64_t timeout_ms) {
