@@ -229,7 +229,9 @@ const char* Ledger::BlameForWaiting(const Attempt& attempt, const Fate& fate) co
     // So much so that core may take it for over, and then sets it back by asking for an answer on it.
     const absl::Duration shifted = quirk > absl::ZeroDuration() ? quirk + AckWait(attempt) : absl::ZeroDuration();
     const absl::Time due = fate.nak_due + shifted + absl::Seconds(1);
-    return now() <= std::max(due, leading_since_) ? nullptr : "a delayed NAK waited longer than was asked for";
+    const bool mixed_up = deleted_at_ != absl::InfinitePast();  // verdicts on its namesake before the deletion
+    return mixed_up || now() <= std::max(due, leading_since_) ? nullptr
+                                                              : "a delayed NAK waited longer than was asked for";
   }
   const absl::Time healthy = HealthySince(attempt.owner);
   // Lost on the way: the message; or its NAK, which is not repeated, as it might take the message from its next holder.

@@ -285,14 +285,15 @@ void Ledger::BeforeSettle(int stream, absl::Span<const core::SettleRun> runs) {
         continue;
       }
       Fate& fate = fates_[held->second];
+      const bool late = Expired(*attempts_[held->second], fate);
       trace_->Add("says: attempt, verdict, stream", held->second, static_cast<int>(verdict), stream);
       if (verdict == Verdict::kInProgress) {
-        if (!fate.expired) fate.lease_from = now();
+        if (!late) fate.lease_from = now();
         continue;
       }
-      if (!fate.expired) fate.said = verdict;
+      if (!late) fate.said = verdict;
       fate.said_at = now();
-      fate.acked_late |= fate.expired && verdict == Verdict::kAck;
+      fate.acked_late |= late && verdict == Verdict::kAck;
       LetGo(record, id);
     }
   }
