@@ -271,6 +271,30 @@ TEST_P(TlsTest, ConnectsAndTalks) {
   EXPECT_TRUE(Eventually([this] { return Ask("$JS.API.INFO") != "UNAVAILABLE"; }));
 }
 
+// cnats 3.4 reads and writes TLS from two threads without a lock between them.
+TEST_P(TlsTest, HoldsUnderLoadInBothDirections) {
+  class Echo final : public Inbox::Sink {
+   public:
+    void OnMessage(NatsPtr<natsMsg>) override { ++messages; }
+    void OnEnd() override {}
+    std::atomic<int> messages = 0;
+  };
+  Connect(options_);
+  ASSERT_TRUE(AwaitConnected()) << Status().last_error;
+  const auto echo = std::make_shared<Echo>();
+  constexpr int kRounds = 100;
+  constexpr int kBatch = 1000;
+  std::unique_ptr<Inbox> inbox = loop_.Run([&] { return connection_->OpenInbox(echo).value(); });
+  const std::string subject = absl::StrCat(inbox->prefix(), "1");
+  for (int i = 0; i < kRounds; ++i) {
+    loop_.Run([&] {
+      for (int n = 0; n < kBatch; ++n) connection_->Publish(subject.c_str(), std::string(100, 'x')).IgnoreError();
+    });
+  }
+  EXPECT_TRUE(Eventually([&] { return echo->messages == kRounds * kBatch; })) << echo->messages;
+  EXPECT_EQ(Status().reconnects, 0u);
+}
+
 TEST_P(TlsTest, RefusesAnotherName) {
   options_.tls.server_name = "elsewhere.example";
   Connect(options_);

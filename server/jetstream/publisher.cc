@@ -6,29 +6,24 @@
 #include "base/mailbox.h"
 #include "jetstream/api_reply.h"
 #include "jetstream/header_block.h"
+#include "jetstream/loop_gate.h"
 #include "jetstream/nats_message.h"
 #include "jetstream/pull_status.h"
 
 namespace sluice::jetstream {
 
 // Brings PubAcks from cnats's thread to the loop; may outlive the publisher.
-class Publisher::Replies final : public Inbox::Sink, public std::enable_shared_from_this<Replies> {
+class Publisher::Replies final : public Inbox::Sink {
  public:
-  Replies(Publisher* publisher, base::EventLoop* loop) : publisher(publisher), loop_(loop) {}
+  Replies(Publisher* publisher, base::EventLoop* loop) : gate(std::make_shared<LoopGate<Publisher>>(loop, publisher)) {}
 
   void OnMessage(NatsPtr<natsMsg> msg) override {
-    if (!arrived.Push(std::move(msg))) return;
-    loop_->Post([self = shared_from_this()] {
-      if (self->publisher != nullptr) self->publisher->OnReplies();
-    });
+    if (arrived.Push(std::move(msg))) gate->Post([](Publisher* publisher) { publisher->OnReplies(); });
   }
   void OnEnd() override {}
 
-  Publisher* publisher;  // loop only; null when it is gone
+  const std::shared_ptr<LoopGate<Publisher>> gate;
   base::Mailbox<NatsPtr<natsMsg>> arrived;
-
- private:
-  base::EventLoop* const loop_;
 };
 
 Publisher::Publisher(Connection* connection, base::EventLoop* loop, std::string subject, std::string id)
@@ -42,7 +37,7 @@ Publisher::Publisher(Connection* connection, base::EventLoop* loop, std::string 
 }
 
 Publisher::~Publisher() {
-  replies_->publisher = nullptr;
+  replies_->gate->Close();
   connection_->RemoveListener(this);
 }
 
