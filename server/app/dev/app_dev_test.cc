@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -16,6 +17,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
@@ -99,14 +101,33 @@ class Dev {
     return folders;
   }
 
-  pid_t PidOf(const std::string& process) const {
-    pid_t pid = -1;
-    std::ifstream(Folders().at(0) + "/" + process + ".pid") >> pid;
-    return pid;
+  // Kills one of its processes, by the pid that it wrote into its folder. Refuses any that is not its child: a number
+  // below 1 would name whole groups of processes to kill(), or all there are.
+  ::testing::AssertionResult Kill(const std::string& process) const {
+    const std::vector<std::string> folders = Folders();
+    if (folders.size() != 1) return ::testing::AssertionFailure() << folders.size() << " folders";
+    pid_t pid = 0;
+    if (!(std::ifstream(absl::StrCat(folders[0], "/", process, ".pid")) >> pid) || pid <= 1) {
+      return ::testing::AssertionFailure() << "no pid of the " << process << " in " << folders[0];
+    }
+    if (ParentOf(pid) != process_->pid()) return ::testing::AssertionFailure() << pid << " is not its child";
+    if (kill(pid, SIGKILL) != 0) return ::testing::AssertionFailure() << "kill: errno " << errno;
+    return ::testing::AssertionSuccess();
   }
 
  private:
   std::string Errors() const { return workspace_.Path("errors"); }
+
+  // 0: there is no such process.
+  static pid_t ParentOf(pid_t pid) {
+    std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
+    pid_t parent = 0;
+    for (std::string line; std::getline(status, line);) {
+      absl::string_view rest = line;
+      if (absl::ConsumePrefix(&rest, "PPid:") && !absl::SimpleAtoi(rest, &parent)) return 0;
+    }
+    return parent;
+  }
 
   const Workspace workspace_;
   std::unique_ptr<Child> process_;
@@ -178,7 +199,7 @@ TEST_P(AppDevTest, AsFastAsItGoes) {
 TEST_P(AppDevTest, AKilledDaemonIsNamedAndNotClean) {
   Dev dev(GetParam(), {"--keep"});
   ASSERT_TRUE(dev.AwaitLine("1 s ")) << dev.Output();
-  ASSERT_EQ(kill(dev.PidOf("daemon"), SIGKILL), 0);
+  ASSERT_TRUE(dev.Kill("daemon"));
   dev.Finish();
   EXPECT_EQ(dev.exit_code(), 1) << dev.Output();
   EXPECT_THAT(dev.ErrorText(), HasSubstr("the daemon ended unexpectedly (killed by signal 9)"));
@@ -193,7 +214,7 @@ TEST_P(AppDevTest, AKilledDaemonIsNamedAndNotClean) {
 TEST_P(AppDevTest, AKilledAppIsNamed) {
   Dev dev(GetParam(), {});
   ASSERT_TRUE(dev.AwaitLine("1 s ")) << dev.Output();
-  ASSERT_EQ(kill(dev.PidOf("app"), SIGKILL), 0);
+  ASSERT_TRUE(dev.Kill("app"));
   dev.Finish();
   EXPECT_EQ(dev.exit_code(), 1) << dev.Output();
   EXPECT_THAT(dev.ErrorText(), HasSubstr("the app ended unexpectedly (killed by signal 9)"));
@@ -204,7 +225,7 @@ TEST_P(AppDevTest, AKilledAppIsNamed) {
 TEST_P(AppDevTest, AKilledNatsServerIsNamed) {
   Dev dev(GetParam(), {});
   ASSERT_TRUE(dev.AwaitLine("1 s ")) << dev.Output();
-  ASSERT_EQ(kill(dev.PidOf("nats-server"), SIGKILL), 0);
+  ASSERT_TRUE(dev.Kill("nats-server"));
   dev.Finish();
   EXPECT_EQ(dev.exit_code(), 1) << dev.Output();
   EXPECT_THAT(dev.ErrorText(), HasSubstr("the nats-server ended unexpectedly (killed by signal 9)"));

@@ -142,12 +142,12 @@ absl::Status Demo::Serve() {
   const std::string pace = options_.rate == 0 ? "as many messages as the app can take"
                                               : absl::StrCat(app::WithCommas(options_.rate), " messages a second");
   screen_ = std::make_unique<Screen>(
-      out_, std::vector<std::string>{absl::StrCat("NATS ", nats.server_version, " at ", nats.url, ", stream ",
+      out_, std::vector<std::string>{absl::StrCat("nats-server ", nats.server_version, " at ", nats.url, ", stream ",
                                                   names_.stream, ": ", pace, " of ", options_.size, " bytes"),
                                      absl::StrCat("Ctrl-C drains. Beside it: sluice status --address unix://",
                                                   workspace_->Path("sluice.sock"))});
   started_ = absl::Now();
-  next_draw_ = started_;
+  next_draw_ = started_ + screen_->interval();
   load_->Start(options_.rate, options_.size);
 
   absl::Time next_restart = started_ + options_.restart_every;
@@ -279,7 +279,9 @@ void Demo::ReadNews() {
   for (const std::string& line : reader_.Read(app_->output())) {
     if (const absl::StatusOr<AppNews> news = ParseLine(line); news.ok()) Take(*news);
   }
-  if (load_ != nullptr) load_->SetAcked(counts_.acked);
+  load_->SetAcked(counts_.acked);
+  const uint64_t published = load_->counts().confirmed;
+  waiting_ = published - std::min(published, counts_.handled + counts_.in_flight);
 }
 
 void Demo::Take(const AppNews& news) {
@@ -292,6 +294,7 @@ void Demo::Take(const AppNews& news) {
 void Demo::Draw(absl::Time now) {
   const Snapshot snapshot = {.uptime = now - started_,
                              .published = load_->counts().confirmed,
+                             .waiting = waiting_,
                              .app = counts_,
                              .phase = absl::AsciiStrToUpper(state_.state),
                              .trouble = state_.detail,

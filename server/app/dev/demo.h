@@ -83,6 +83,7 @@ class Demo {
   // From the app.
   LineReader reader_;
   AppCounts counts_;
+  uint64_t waiting_ = 0;  // published when these counts came, and not with the app by then
   AppState state_;
   std::optional<DrainReport> drained_;  // since the daemon was started
   absl::Duration drain_time_;

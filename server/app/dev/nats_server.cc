@@ -57,6 +57,9 @@ absl::StatusOr<NatsServer> StartNatsServer(const std::string& program, const Wor
                     .log = workspace.Path("nats-server.log")});
   if (!process.ok()) return process.status();
   Child& child = **process;
+  if (absl::Status status = workspace.Write("nats-server.pid", absl::StrCat(child.pid(), "\n")); !status.ok()) {
+    return status;
+  }
   const std::string ports_file =
       workspace.Path(absl::StrCat(std::filesystem::path(program).filename().string(), "_", child.pid(), ".ports"));
   const absl::Time deadline = absl::Now() + kStartTimeout;

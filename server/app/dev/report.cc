@@ -74,8 +74,9 @@ std::string OutcomeText(const Outcome& outcome, const std::vector<absl::Duration
   }
   absl::StrAppend(&text, Row("published", outcome.published), Row("acked", outcome.acked),
                   Row("pending", outcome.pending, "in the stream, for the next pod"),
-                  Row("redelivered", outcome.redelivered), Row("lost", outcome.lost),
-                  Row("duplicates", outcome.duplicates));
+                  Row("redelivered", outcome.redelivered, "not on their first delivery"),
+                  Row("lost", outcome.lost, "stored, and neither acked nor pending"),
+                  Row("duplicates", outcome.duplicates, "handled twice"));
   return text;
 }
 

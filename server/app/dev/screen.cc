@@ -108,7 +108,6 @@ std::string Screen::Line(const Snapshot& s) const {
 }
 
 std::vector<std::string> Table(const Snapshot& s, const Meter& published, const Meter& delivered, const Meter& acked) {
-  const uint64_t waiting = s.published - std::min(s.published, s.app.acked + s.app.in_flight);
   std::string status = absl::StrFormat("  %-14s up %s", s.phase, Seconds(s.uptime));
   if (s.restarts > 0) absl::StrAppend(&status, ", daemon restarted ", s.restarts, s.restarts == 1 ? " time" : " times");
   if (!s.trouble.empty()) absl::StrAppend(&status, "; ", s.trouble);
@@ -121,7 +120,7 @@ std::vector<std::string> Table(const Snapshot& s, const Meter& published, const 
           Row("acked", s.app.acked, acked),
           Row("redelivered", s.app.redelivered),
           Row("in flight", s.app.in_flight),
-          Row("waiting", waiting),
+          Row("waiting", s.waiting),
           ""};
 }
 

@@ -15,6 +15,7 @@ namespace sluice::dev {
 struct Snapshot {
   absl::Duration uptime;
   uint64_t published = 0;
+  uint64_t waiting = 0;  // published, and not with the app yet
   AppCounts app{};
   std::string phase{};    // "SERVING", "DRAINING", ...
   std::string trouble{};  // what is not well; empty: all is

@@ -83,14 +83,15 @@ TEST(ScreenTest, AFileGetsPlainLines) {
 }
 
 TEST(ScreenTest, ATerminalIsDrawnInPlace) {
-  Snapshot snapshot = {.uptime = absl::Seconds(7), .published = 12'345, .phase = "DRAINING", .restarts = 2};
+  Snapshot snapshot = {
+      .uptime = absl::Seconds(7), .published = 12'345, .waiting = 340, .phase = "DRAINING", .restarts = 2};
   snapshot.app.acked = 12'000;
   snapshot.app.in_flight = 5;
   const std::string first = InPlace(Table(snapshot, Meter(), Meter(), Meter()), 0, 80);
   EXPECT_THAT(first, HasSubstr("DRAINING"));
   EXPECT_THAT(first, HasSubstr("daemon restarted 2 times"));
   EXPECT_THAT(first, HasSubstr("12,345"));
-  EXPECT_THAT(first, HasSubstr("340"));  // waiting: neither acked nor in flight
+  EXPECT_THAT(first, HasSubstr("  waiting                   340"));
   EXPECT_THAT(first, Not(HasSubstr("\x1b[11A")));
   const std::string second = InPlace(Table(snapshot, Meter(), Meter(), Meter()), 11, 80);
   EXPECT_EQ(second, "\x1b[11A" + first);
