@@ -32,10 +32,6 @@ jetstream::ConnectionOptions ToConnectionOptions(const config::Nats& nats) {
   return options;
 }
 
-rpc::NatsStatus ToNatsStatus(const jetstream::ConnectionStatus& status) {
-  return {status.connected, status.url, status.server_version, status.reconnects, status.last_error};
-}
-
 }  // namespace
 
 Process::~Process() {
@@ -48,30 +44,37 @@ Process::~Process() {
 }
 
 absl::Status Process::Start() {
-  auto connection = jetstream::Connection::Connect(ToConnectionOptions(config_.nats), &loop_);
-  if (!connection.ok()) return connection.status();
-  connection_ = *std::move(connection);
-
   daemon_ = std::make_unique<core::Daemon>(&loop_.timers());
-  AddConsumers();
-  thread_ = std::thread([this] { loop_.Run(); });
-
+  // First, so that NATS is left alone if an address is taken. What apps ask for waits until the loop runs.
   auto server = rpc::Server::Start({.unix_socket = config_.listen.unix_socket,
                                     .tcp = config_.listen.tcp,
                                     .reflection = config_.listen.reflection,
                                     .version = SLUICE_VERSION,
                                     .drain_timeout = config_.drain.timeout,
-                                    .nats_status = [this] { return ToNatsStatus(connection_->status()); }},
+                                    .nats_status = [this] { return NatsStatus(); }},
                                    &loop_, daemon_.get());
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
+
+  const absl::Status connected = Connect();
+  thread_ = std::thread([this] { loop_.Run(); });  // in any case: the server cannot end without
+  if (!connected.ok()) return connected;
   server_->SetServing(true);
-  loop_.Post([this] { daemon_->WhenDraining([this] { OnDraining(); }); });
   base::LogInfo("serving", {{"version", SLUICE_VERSION},
                             {"unix", config_.listen.unix_socket},
                             {"tcp", config_.listen.tcp},
                             {"tcp_port", server_->tcp_port()},
                             {"consumers", config_.consumers.size()}});
+  // Whoever asks for health stops sending apps here from the first moment of the drain.
+  loop_.Post([this] { daemon_->WhenDraining([this] { server_->SetServing(false); }); });
+  return absl::OkStatus();
+}
+
+absl::Status Process::Connect() {
+  auto connection = jetstream::Connection::Connect(ToConnectionOptions(config_.nats), &loop_);
+  if (!connection.ok()) return connection.status();
+  connection_ = *std::move(connection);
+  AddConsumers();
   return absl::OkStatus();
 }
 
@@ -89,8 +92,11 @@ void Process::AddConsumers() {
   }
 }
 
-// Whoever asks for health stops sending apps here from the first moment of the drain.
-void Process::OnDraining() { server_->SetServing(false); }
+rpc::NatsStatus Process::NatsStatus() const {
+  if (connection_ == nullptr) return {};  // it failed, and the process is about to end
+  const jetstream::ConnectionStatus status = connection_->status();
+  return {status.connected, status.url, status.server_version, status.reconnects, status.last_error};
+}
 
 void Process::Terminate(DrainedCallback drained) {
   loop_.Post([this, drained = std::move(drained)]() mutable {

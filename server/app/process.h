@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "core/daemon.h"
 #include "jetstream/connection.h"
+#include "rpc/nats_status.h"
 #include "rpc/server.h"
 
 namespace sluice::app {
@@ -45,8 +46,9 @@ class Process {
   std::string Leftovers();
 
  private:
+  absl::Status Connect();
   void AddConsumers();
-  void OnDraining();  // loop
+  rpc::NatsStatus NatsStatus() const;  // loop
   // Runs it on the loop, and waits for it; false if that takes longer than `patience`.
   bool RunOnLoop(absl::AnyInvocable<void()> task, absl::Duration patience);
 
