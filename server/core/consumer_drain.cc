@@ -77,9 +77,8 @@ void Consumer::CheckSettled() {
     if (!session->queue_empty()) return;  // the last attempts, handed out while draining
   }
   drain_.Enter(DrainPhase::kConfirming);
-  // Without a connection it is worth waiting for one as long as the apps might have taken.
-  const absl::Time soonest = timers_->now() + options_.confirm_timeout;
-  const absl::Time latest = outbox_.connected() ? soonest : std::max(soonest, drain_deadline_);
+  // A server that is slow, or away, is waited for as long as the apps might have taken.
+  const absl::Time latest = std::max(timers_->now() + options_.confirm_timeout, drain_deadline_);
   outbox_.Fence(latest, [this](uint64_t unconfirmed) { OnDrainConfirmed(unconfirmed); });
 }
 

@@ -171,6 +171,35 @@ TEST_F(ConsumerDrainTest, WithoutNatsItWaitsForAReconnectUntilTheDeadline) {
   EXPECT_EQ(app.last<DrainedNotice>()->report.unsettled, 2u);
 }
 
+TEST_F(ConsumerDrainTest, ASlowServersLastWordIsAwaitedUntilTheDeadline) {
+  Start();
+  RecordingStream app;
+  Session* session = Open(&app, 2);
+  source_->SendRange(1, 2);
+  daemon_.Drain(absl::Seconds(10));
+  Fence();
+  Settle(session, app.ids());
+  loop_.RunFor(absl::Seconds(9));
+  ASSERT_EQ(consumer().phase(), DrainPhase::kConfirming);
+  ConfirmLast();
+  EXPECT_EQ(consumer().phase(), DrainPhase::kClosed);
+  EXPECT_EQ(app.last<DrainedNotice>()->report.unsettled, 0u);
+}
+
+TEST_F(ConsumerDrainTest, AfterTheDeadlineASilentServerIsGivenTheConfirmTimeout) {
+  Start();
+  RecordingStream app;
+  Open(&app, 2);
+  source_->SendRange(1, 2);
+  daemon_.Drain(absl::Seconds(10));
+  Fence();
+  loop_.RunFor(absl::Seconds(10));
+  EXPECT_EQ(consumer().phase(), DrainPhase::kConfirming);
+  loop_.RunFor(options_.confirm_timeout);
+  EXPECT_EQ(consumer().phase(), DrainPhase::kClosed);
+  EXPECT_EQ(app.last<DrainedNotice>()->report.unsettled, 2u);
+}
+
 TEST_F(ConsumerDrainTest, AReconnectDuringTheDrainSavesTheVerdicts) {
   Start();
   RecordingStream app;

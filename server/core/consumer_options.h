@@ -20,7 +20,7 @@ struct ConsumerOptions {
   absl::Duration lease_max = absl::Minutes(10);       // without a word from the app
   absl::Duration resume_window = absl::Seconds(5);    // what a broken stream held is kept this long
   absl::Duration drain_timeout = absl::Seconds(45);   // of a drain that an app asks for without naming one
-  absl::Duration confirm_timeout = absl::Seconds(1);  // for the server's last word in a drain
+  absl::Duration confirm_timeout = absl::Seconds(1);  // for the server's last word, beyond a drain's deadline
   uint32_t max_streams = 4096;                        // app streams at once
 
   uint64_t seed = 1;  // of the jitter in its retries
