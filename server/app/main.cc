@@ -4,6 +4,7 @@
 #include <exception>
 
 #include "CLI/CLI.hpp"
+#include "absl/synchronization/mutex.h"
 #include "app/commands.h"
 #include "app/dev/command.h"
 #include "app/exit_code.h"
@@ -46,6 +47,8 @@ int Main(int argc, char** argv) {
 }  // namespace sluice::app
 
 int main(int argc, char** argv) {
+  // Debian builds Abseil with its search for deadlocks switched on: a walk through a graph at every lock, gRPC's included.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   try {
     return sluice::app::Main(argc, argv);
   } catch (const std::exception& error) {

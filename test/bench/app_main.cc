@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: bench_app ADDRESS sdk|bare COUNT CREDIT\n");
     return 78;
   }
+  sluice::bench::AsShipped();
   const std::string address = argv[1];
   const uint64_t count = std::strtoull(argv[3], nullptr, 10);
   const auto credit = static_cast<uint32_t>(std::strtoul(argv[4], nullptr, 10));

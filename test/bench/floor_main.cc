@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: bench_floor ADDRESS PAYLOAD_BYTES WINDOW\n");
     return 78;
   }
+  sluice::bench::AsShipped();
   const sigset_t signals = sluice::bench::BlockEndSignals();
   sluice::bench::FloorService service(std::strtoul(argv[2], nullptr, 10), std::strtoul(argv[3], nullptr, 10));
   grpc::ServerBuilder builder;

@@ -6,7 +6,12 @@
 
 #include <sys/resource.h>
 
+#include "absl/synchronization/mutex.h"
+
 namespace sluice::bench {
+
+// As the sluice binary does: without the search for deadlocks that Debian's Abseil is built with.
+inline void AsShipped() { absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore); }
 
 // CPU time of this process so far, of all its threads.
 inline double CpuSeconds() {

@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: bench_stub_daemon SOCKET PAYLOAD_BYTES\n");
     return 78;
   }
+  sluice::bench::AsShipped();
   const sigset_t signals = sluice::bench::BlockEndSignals();
   sluice::base::SteadyClock clock;
   sluice::base::EventLoop loop(&clock);
