@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <utility>
 
@@ -20,7 +21,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "test/support/nats_admin.h"
 
 namespace sluice::test {
 namespace {
@@ -28,6 +31,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr absl::Duration kStartTimeout = absl::Seconds(20);
+constexpr absl::Duration kPlacementTimeout = absl::Seconds(10);
 constexpr absl::Duration kPoll = absl::Milliseconds(5);
 constexpr int kPortTries = 5;
 constexpr int kClusterSize = 3;
@@ -49,6 +53,21 @@ bool Greets(int port) {
   pollfd readable = {fd, POLLIN, 0};
   char buffer[5];
   return poll(&readable, 1, 200) == 1 && recv(fd, buffer, sizeof(buffer), 0) == sizeof(buffer);
+}
+
+// Until the nodes place a stream on all of them. Now and then a 2.10 elects itself the leader of one before its routes
+// are up, and stays alone: such a cluster is of no use.
+absl::Status AwaitPlacement(const std::string& url) {
+  const absl::Time deadline = absl::Now() + kPlacementTimeout;
+  auto admin = JetStreamAdmin::Connect(url);
+  absl::Status status = admin.status();
+  while (admin.ok() && absl::Now() < deadline) {
+    const nlohmann::json config = {{"name", "PLACEMENT"}, {"subjects", {"placement"}}, {"num_replicas", kClusterSize}};
+    status = (*admin)->Api("STREAM.CREATE.PLACEMENT", config).status();
+    if (status.ok()) return (*admin)->DeleteStream("PLACEMENT");
+    absl::SleepFor(kPoll);
+  }
+  return status;
 }
 
 std::string MakeTempDir() {
@@ -93,13 +112,19 @@ std::string NatsServerVersion(const std::string& binary) {
 }
 
 int FreePort() {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const auto close_fd = absl::MakeCleanup([fd] { close(fd); });
-  sockaddr_in address = Loopback(0);
-  socklen_t size = sizeof(address);
-  if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0) return 0;
-  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  return ntohs(address.sin_port);
+  // The kernel may name a port again as soon as it is closed, and so one that is meant for another server of this test.
+  static absl::Mutex mutex(absl::kConstInit);
+  static std::set<int>* const named = new std::set<int>;
+  absl::MutexLock lock(&mutex);
+  for (;;) {
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const auto close_fd = absl::MakeCleanup([fd] { close(fd); });
+    sockaddr_in address = Loopback(0);
+    socklen_t size = sizeof(address);
+    if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0) return 0;
+    getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+    if (const int port = ntohs(address.sin_port); named->insert(port).second) return port;
+  }
 }
 
 absl::StatusOr<std::unique_ptr<NatsServer>> NatsServer::Start(Options options) {
@@ -192,7 +217,7 @@ absl::StatusOr<std::unique_ptr<NatsCluster>> NatsCluster::Start(const std::strin
     std::string urls;
     for (int& route : routes) {
       route = FreePort();
-      absl::StrAppend(&urls, "\"nats://127.0.0.1:", route, "\" ");
+      absl::StrAppend(&urls, urls.empty() ? "" : ", ", "\"nats://127.0.0.1:", route, "\"");
     }
     status = absl::OkStatus();
     for (int n = 0; n < kClusterSize && status.ok(); ++n) {
@@ -209,6 +234,7 @@ absl::StatusOr<std::unique_ptr<NatsCluster>> NatsCluster::Start(const std::strin
     for (const auto& node : cluster->nodes_) {
       if (status.ok()) status = node->AwaitGreeting();
     }
+    if (status.ok()) status = AwaitPlacement(cluster->nodes_.front()->url());
     if (status.ok()) return cluster;
   }
   return status;

@@ -17,7 +17,7 @@ std::vector<std::string> NatsServerBinaries();
 // "2.10.27"; "unknown" if it does not say.
 std::string NatsServerVersion(const std::string& binary);
 
-// A port of 127.0.0.1 that was free a moment ago.
+// A port of 127.0.0.1 that was free a moment ago; never the same one twice.
 int FreePort();
 
 // A nats-server of a test's own, on 127.0.0.1, with JetStream stored in a temporary folder. Ends with the test's
