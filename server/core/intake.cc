@@ -76,6 +76,9 @@ void Intake::OnAttached(const absl::StatusOr<ConsumerInfo>& info) {
     AttachLater(tell, std::string(info.status().message()));
     return;
   }
+  // A 2.9 server deletes without a word.
+  const bool was_deleted = info->created && info_known_ && told_ == ConsumerState::kServing;
+  if (was_deleted) Tell(ConsumerState::kConsumerMissing, "the consumer was deleted; it has been made anew");
   info_ = *info;
   info_known_ = true;
   window_.SetLimits(info_);
@@ -125,13 +128,14 @@ void Intake::OnPullStatus(const PullStatus& status) {
       window_.OnMessageTooLarge();
       break;
     case Kind::kConsumerDeleted:
+      window_.Close();
+      // Not at once: a server that is still at it fails the deletion if the consumer is made anew meanwhile.
+      if (!closing()) AttachLater(ConsumerState::kConsumerMissing, "the consumer was deleted");
+      break;
     case Kind::kNoResponders:
     case Kind::kPushBased:
       window_.Close();
-      if (!closing()) {
-        Attach();
-        if (status.kind == Kind::kConsumerDeleted) Tell(ConsumerState::kConsumerMissing, "the consumer was deleted");
-      }
+      if (!closing()) Attach();
       break;
     case Kind::kLimitExceeded:
     case Kind::kLeadershipChange:

@@ -25,6 +25,7 @@ class IntakeTest : public testing::Test, public Intake::Owner {
   void OnConnection(bool) override {}
   void OnStateChanged(ConsumerState state, const std::string& detail) override {
     state_ = state;
+    states_.push_back(state);
     detail_ = detail;
   }
   void Close() {
@@ -38,6 +39,7 @@ class IntakeTest : public testing::Test, public Intake::Owner {
   uint64_t arrived_ = 0;
   int pulls_ended_ = 0;
   ConsumerState state_ = ConsumerState::kNatsDown;
+  std::vector<ConsumerState> states_;
   std::string detail_;
   bool quiesced_ = false;
   bool fenced_ = false;
@@ -102,6 +104,8 @@ TEST_F(IntakeTest, ADeletedConsumerIsToldAndLookedForAgain) {
   source_.ComeUp();
   source_.EndPull(Kind::kConsumerDeleted);
   EXPECT_EQ(state_, ConsumerState::kConsumerMissing);
+  EXPECT_EQ(source_.attaches, 1) << "the server may still be at it";
+  loop_.RunFor(absl::Milliseconds(100));
   EXPECT_EQ(source_.attaches, 2);
   source_.listener->OnAttached(absl::NotFoundError("no consumer 'orders' on stream ORDERS"));
   EXPECT_EQ(state_, ConsumerState::kConsumerMissing);
@@ -111,6 +115,17 @@ TEST_F(IntakeTest, ADeletedConsumerIsToldAndLookedForAgain) {
   source_.listener->OnAttached(ConsumerInfo());
   EXPECT_EQ(state_, ConsumerState::kServing);
   EXPECT_EQ(source_.pulls.size(), 2u);
+}
+
+TEST_F(IntakeTest, ADeletionWithoutAWordIsToldWhenTheConsumerIsMadeAnew) {
+  ConsumerInfo made;
+  made.created = true;
+  source_.ComeUp(made);
+  EXPECT_EQ(states_, (std::vector{ConsumerState::kServing})) << "the first time nothing was deleted";
+  loop_.RunFor(absl::Seconds(2));
+  ASSERT_EQ(source_.attaches, 2);
+  source_.listener->OnAttached(made);
+  EXPECT_EQ(states_, (std::vector{ConsumerState::kServing, ConsumerState::kConsumerMissing, ConsumerState::kServing}));
 }
 
 TEST_F(IntakeTest, AConsumerThatIsNotAsConfiguredIsToldAndAskedForAgain) {

@@ -26,6 +26,7 @@ struct ConsumerInfo {
   absl::Time paused_until = absl::InfinitePast();             // in the future: the server delivers nothing until then
   uint64_t num_pending = 0;
   uint64_t num_ack_pending = 0;
+  bool created = false;     // by this Attach(): there was none before
   bool term_reason = true;  // the server understands "+TERM reason" (from 2.10.4)
 
   // The ack wait of attempt `num_delivered` (from 1).

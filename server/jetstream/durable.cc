@@ -89,7 +89,9 @@ void Durable::OnWritten(const absl::StatusOr<ApiReply>& reply, bool created) {
   const absl::Status checked = Check(reply->body.value("config", json::object()), created);
   if (!checked.ok()) return Finish(About(checked));
   if (created) base::LogInfo("created the consumer", {{"stream", stream_}, {"consumer", durable_}});
-  Finish(Parse(reply->body));
+  absl::StatusOr<ConsumerInfo> info = Parse(reply->body);
+  if (info.ok()) info->created = created;
+  Finish(info);
 }
 
 void Durable::Finish(const absl::StatusOr<ConsumerInfo>& info) {
