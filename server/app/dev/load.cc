@@ -84,6 +84,7 @@ absl::Status Load::Dial(const std::string& nats_url) {
 Load::~Load() {
   if (!thread_.joinable()) return;
   loop_.Post([this] {
+    tick_.Cancel();  // still due where nobody came to Stop()
     publisher_.reset();
     if (connection_ != nullptr && arrival_ != nullptr) connection_->RemoveListener(arrival_.get());
     if (connection_ != nullptr) connection_->Close().IgnoreError();  // all that matters was confirmed
