@@ -110,6 +110,7 @@ absl::Status Server::Listen() {
     ScopedUmask umask(0117);
     server_ = builder.BuildAndStart();
   }
+  if (server_ == nullptr) poller_ = nullptr;  // gRPC minds that its queue had no server
   SendGrpcLogToLog();
   if (server_ == nullptr) {
     if (unix_socket_ != nullptr && unix_bound == 0) {

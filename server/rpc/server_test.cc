@@ -9,7 +9,9 @@
 #include <cstring>
 #include <filesystem>
 #include <string>
+#include <vector>
 
+#include "base/log.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "rpc/raw_call.h"
@@ -150,6 +152,22 @@ TEST_F(ListenTest, NothingToListenOn) { EXPECT_THAT(Refused("", ""), HasSubstr("
 TEST_F(ListenTest, ATakenPort) {
   TestDaemon other;
   EXPECT_THAT(Refused("", other.tcp_address()), HasSubstr("the port is taken; stop who has it"));
+}
+
+TEST_F(ListenTest, ARefusalIsTheOnlyThingSaid) {
+  struct Lines final : base::LogSink {
+    ~Lines() override { base::SetLogSink(nullptr); }
+    bool Enabled(base::Severity) const override { return true; }
+    void Write(base::Severity, absl::string_view message, const std::vector<base::LogField>&) override {
+      lines.emplace_back(message);
+    }
+    std::vector<std::string> lines;
+  };
+  TestDaemon other;
+  Lines log;
+  base::SetLogSink(&log);
+  EXPECT_THAT(Refused("", other.tcp_address()), HasSubstr("the port is taken"));
+  EXPECT_THAT(log.lines, ::testing::IsEmpty());
 }
 
 TEST_F(ListenTest, ATakenSocket) {
