@@ -70,7 +70,7 @@ TEST_P(DrainCommandTest, TimeoutOfItsOwn) {
   EXPECT_EQ(drain.exit_code, 0) << drain.err;
   EXPECT_GE(NowMicros() - begin_us, 1000000);
   const auto report = nlohmann::json::parse(drain.out)["report"];
-  EXPECT_TRUE(report.value("deadlineExceeded", false)) << drain.out;
+  EXPECT_TRUE(report.value("deadline_exceeded", false)) << drain.out;
   EXPECT_EQ(report["naked"], report["awaited"]);
   EXPECT_EQ(daemon_->Terminate(absl::Seconds(2)), 0);
   apps_.clear();

@@ -1,5 +1,8 @@
 // Content is delivered byte for byte, whatever it is.
-#include <algorithm>
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <condition_variable>
 #include <mutex>
 #include <ostream>
@@ -12,7 +15,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
-#include "nats/nats.h"
 #include "test/integration/fixture.h"
 
 namespace sluice::integration {
@@ -40,29 +42,56 @@ std::string Bytes(int first, int last, std::string_view without = "") {
   return bytes;
 }
 
-class PayloadTest : public IntegrationTest {
- protected:
-  void TearDown() override {
-    natsConnection_Destroy(nats_);
-    IntegrationTest::TearDown();
+// Publishes content as it is, byte by byte: a NATS library would check it, and put its headers into an order of its
+// own.
+class RawPublisher {
+ public:
+  explicit RawPublisher(int port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+    Send("CONNECT {\"verbose\":false,\"headers\":true}\r\n");
   }
-  bool StartAll() {
-    if (!StartServer() || !StartDaemon()) return false;
-    EXPECT_EQ(natsConnection_ConnectTo(&nats_, server_->url().c_str()), NATS_OK);
-    return nats_ != nullptr;
-  }
+  ~RawPublisher() { close(fd_); }
 
   void Publish(const Content& content) {
-    natsMsg* msg = nullptr;
-    ASSERT_EQ(natsMsg_Create(&msg, content.subject.c_str(), nullptr, content.data.data(),
-                             static_cast<int>(content.data.size())),
-              NATS_OK);
-    for (const auto& [name, value] : content.headers) {
-      ASSERT_EQ(natsMsgHeader_Add(msg, name.c_str(), value.c_str()), NATS_OK);
+    std::string block;
+    if (!content.headers.empty()) {
+      block = "NATS/1.0\r\n";
+      for (const auto& [name, value] : content.headers) absl::StrAppend(&block, name, ": ", value, "\r\n");
+      absl::StrAppend(&block, "\r\n");
     }
-    ASSERT_EQ(natsConnection_PublishMsg(nats_, msg), NATS_OK);
-    natsMsg_Destroy(msg);
-    ASSERT_EQ(natsConnection_FlushTimeout(nats_, 10000), NATS_OK);
+    const std::string command = block.empty() ? absl::StrCat("PUB ", content.subject, " ")
+                                              : absl::StrCat("HPUB ", content.subject, " ", block.size(), " ");
+    Send(absl::StrCat(command, block.size() + content.data.size(), "\r\n", block, content.data, "\r\n"));
+  }
+
+ private:
+  void Send(const std::string& bytes) {
+    for (size_t sent = 0; sent < bytes.size();) {
+      const ssize_t some = send(fd_, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+      ASSERT_GT(some, 0);
+      sent += static_cast<size_t>(some);
+    }
+  }
+
+  const int fd_;
+};
+
+class PayloadTest : public IntegrationTest {
+ protected:
+  // False, with the test failed, if the stream does not take them all.
+  bool Publish(const std::vector<Content>& contents) {
+    RawPublisher publisher(server_->port());
+    for (const Content& content : contents) publisher.Publish(content);
+    const bool stored = Eventually([&] {
+      const auto stream = admin_->StreamInfo(kStream);
+      return stream.ok() && (*stream)["state"]["last_seq"] == contents.size();
+    });
+    EXPECT_TRUE(stored) << server_->log();
+    return stored;
   }
 
   // What an app gets, in this process, one after the other.
@@ -88,27 +117,18 @@ class PayloadTest : public IntegrationTest {
     return received;
   }
 
-  // Header order between names is cnats's to choose when it publishes.
-  static Content Sorted(Content content) {
-    std::stable_sort(content.headers.begin(), content.headers.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-    return content;
-  }
   void ExpectDelivered(const std::vector<Content>& contents, uint64_t credit_bytes = 0) {
-    for (const Content& content : contents) Publish(content);
-    std::vector<Content> received = Receive(contents.size(), credit_bytes);
+    ASSERT_TRUE(StartServer());
+    ASSERT_TRUE(StartDaemon());
+    ASSERT_TRUE(Publish(contents));
+    const std::vector<Content> received = Receive(contents.size(), credit_bytes);
     ASSERT_EQ(received.size(), contents.size());
-    for (size_t i = 0; i < contents.size(); ++i) {
-      EXPECT_EQ(Sorted(std::move(received[i])), Sorted(contents[i])) << "number " << i;
-    }
+    for (size_t i = 0; i < contents.size(); ++i) EXPECT_EQ(received[i], contents[i]) << "number " << i;
     EXPECT_EQ(Told("num_ack_pending"), 0);
   }
-
-  natsConnection* nats_ = nullptr;
 };
 
 TEST_P(PayloadTest, AnyBytes) {
-  ASSERT_TRUE(StartAll());
   ExpectDelivered({
       {.data = ""},
       {.data = Bytes(0, 255)},
@@ -124,24 +144,21 @@ TEST_P(PayloadTest, AnyBytes) {
 }
 
 TEST_P(PayloadTest, AsLargeAsTheServerTakes) {
-  ASSERT_TRUE(StartAll());
   std::string large(kMaxPayload, 'x');
   for (size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>(i * 31 >> 3);
   ExpectDelivered({{.data = large}, {.data = "small"}, {.data = large}});
 }
 
+// With short names: the stream takes 64 KiB of headers.
 TEST_P(PayloadTest, ManyHeaders) {
-  ASSERT_TRUE(StartAll());
   Content content;
-  for (int i = 0; i < kManyHeaders; ++i)
-    content.headers.emplace_back(absl::StrCat("name-", i), absl::StrCat("value ", i));
+  for (int i = 0; i < kManyHeaders; ++i) content.headers.emplace_back(absl::StrCat(i), "v");
   content.data = "many headers";
   ExpectDelivered({content});
 }
 
 TEST_P(PayloadTest, LargerThanTheByteCredit) {
   constexpr uint64_t kCredit = 1000;
-  ASSERT_TRUE(StartAll());
   ExpectDelivered({{.data = std::string(100, 'a')},
                    {.data = std::string(100 * kCredit, 'b')},
                    {.data = std::string(100, 'c')},
