@@ -123,8 +123,7 @@ absl::Status Durable::About(const absl::Status& status) const {
                       absl::StrCat("consumer ", durable_, " of stream ", stream_, ": ", status.message()));
 }
 
-ConsumerInfo Durable::Parse(const json& body) {
-  replicated_ = !body.value("/cluster/replicas"_json_pointer, json::array()).empty();
+ConsumerInfo Durable::Parse(const json& body) const {
   ConsumerInfo info = ParseConsumerInfo(body, timers_->now());
   info.term_reason = info.term_reason && !connection_->refuses_term_reason();
   return info;

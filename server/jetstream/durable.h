@@ -31,9 +31,6 @@ class Durable {
   void Attach(Callback callback);
   void Info(Callback callback);
 
-  // Whether the server keeps it on several nodes, as far as the last answer told.
-  bool replicated() const { return replicated_; }
-
  private:
   using ReplyHandler = absl::AnyInvocable<void(const absl::StatusOr<ApiReply>& reply)>;
 
@@ -47,7 +44,7 @@ class Durable {
 
   absl::Status Check(const nlohmann::json& config, bool created) const;
   absl::Status About(const absl::Status& status) const;
-  core::ConsumerInfo Parse(const nlohmann::json& body);
+  core::ConsumerInfo Parse(const nlohmann::json& body) const;
   absl::Duration TimeLeft() const { return attach_deadline_ - timers_->now(); }
 
   Connection* const connection_;
@@ -63,7 +60,6 @@ class Durable {
   Callback attached_;  // null: no Attach() is under way
   absl::Time attach_deadline_;
   int rounds_ = 0;
-  bool replicated_ = false;
 };
 
 }  // namespace sluice::jetstream

@@ -46,7 +46,6 @@ class JetStreamSource final : public core::MessageSource, private Connection::Li
   absl::Status Subscribe();
   void OnArrivals();
   void OnStatusMessage(const core::Message& message);
-  void DrainInbox(absl::Duration timeout);
   void OnInboxEnd();
   void OnIntakeEnd();
   const absl::StatusOr<core::ConsumerInfo>& Noted(const absl::StatusOr<core::ConsumerInfo>& info);
@@ -58,7 +57,6 @@ class JetStreamSource final : public core::MessageSource, private Connection::Li
   const std::string pull_subject_;
   const std::shared_ptr<LoopGate<JetStreamSource>> gate_;  // shared with cnats's threads
   const std::shared_ptr<Intake> intake_;                   // the same
-  base::Timer linger_;                                     // before the subscription ends
   Durable durable_;
 
   core::MessageSource::Listener* listener_ = nullptr;
