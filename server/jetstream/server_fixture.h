@@ -138,12 +138,12 @@ class Recorder final : public core::MessageSource::Listener {
 
   // False if the condition, which reads the fields, does not come true in time.
   template <typename Condition>
-  bool Await(Condition condition) {
+  bool Await(Condition condition, absl::Duration patience = kPatience) {
     absl::MutexLock lock(&mutex_);
-    return mutex_.AwaitWithTimeout(absl::Condition(&condition), kPatience);
+    return mutex_.AwaitWithTimeout(absl::Condition(&condition), patience);
   }
-  bool AwaitMessages(size_t count) {
-    return Await([this, count] { return messages_.size() >= count; });
+  bool AwaitMessages(size_t count, absl::Duration patience = kPatience) {
+    return Await([this, count] { return messages_.size() >= count; }, patience);
   }
   bool AwaitStatuses(size_t count) {
     return Await([this, count] { return statuses_.size() >= count; });
