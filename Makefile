@@ -20,7 +20,10 @@ ARGS ?=
 
 SERVERS := build/nats-servers
 GO_SERVERS := $(NATS_SERVER_VERSIONS:%=$(SERVERS)/%/nats-server)
-export SLUICE_NATS_SERVERS = $(shell PATH="$$PATH:/usr/sbin" command -v nats-server)$(foreach server,$(wildcard $(GO_SERVERS)),:$(CURDIR)/$(server))
+empty :=
+space := $(empty) $(empty)
+export SLUICE_NATS_SERVERS = $(subst $(space),:,$(strip $(shell PATH="$$PATH:/usr/sbin" command -v nats-server) \
+  $(addprefix $(CURDIR)/,$(wildcard $(GO_SERVERS)))))
 export SEEDS SEED
 export UBSAN_OPTIONS := print_stacktrace=1:halt_on_error=1
 
