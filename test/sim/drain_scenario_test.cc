@@ -27,12 +27,9 @@ TEST_F(DrainScenario, TheModelStrandsABatchIfThePullIsStillOpen) {
     void OnConnection(bool) override {}
   } listener;
   SimLoop loop;
-  Publish(10);
   for (uint64_t seed = 1; seed <= 20; ++seed) {
-    source_options.seed = seed;
-    ModelJetStream::Options server_options_of_this = server_options;
-    server_options_of_this.seed = seed;
-    ModelJetStream server(&loop.timers(), server_options_of_this, this);
+    source_options.seed = server_options.seed = seed;
+    ModelJetStream server(&loop.timers(), server_options, this);
     for (int i = 0; i < 10; ++i) server.Publish("orders.new", "x");
     ModelSource source(&server, &loop.timers(), source_options, this);
     source.Start(&listener);

@@ -237,7 +237,8 @@ const char* Ledger::BlameForWaiting(const Attempt& attempt, const Fate& fate) co
   // Lost on the way: the message; or its NAK, which is not repeated, as it might take the message from its next holder.
   const bool never_came = !fate.received && healthy > attempt.sent;
   const bool nak_lost = fate.sent == Verdict::kNak && !fate.naked && healthy > fate.sent_at;
-  if (daemon.killed || fate.lost || fate.taken || never_came || nak_lost) return nullptr;
+  const bool outage_too_long = !fate.sent && healthy >= fate.own_deadline - AckWait(attempt) / 10;
+  if (daemon.killed || fate.lost || fate.taken || never_came || nak_lost || outage_too_long) return nullptr;
   const bool settled_for_good = fate.sent == Verdict::kAck || fate.sent == Verdict::kTerm;
   if (now() - healthy < AckWait(attempt)) {
     const bool time_to_repeat = now() - healthy > kRecovery && fate.said_at < healthy;

@@ -32,7 +32,7 @@ uint64_t Ledger::CountHeld(int daemon) const {
   for (const auto& [number, stream] : streams_) {
     if (stream.daemon != daemon) continue;
     const bool given_back = (stream.broken && now() >= stream.broken_at + daemons_.at(daemon).options.resume_window) ||
-                            (stream.app_drains && !stream.broken && now() >= stream.app_deadline);
+                            (stream.app_drains && stream.app_deadline <= (stream.broken ? stream.broken_at : now()));
     if (given_back) continue;
     for (const auto& [id, attempt] : stream.held) count += !Expired(*attempts_[attempt], fates_[attempt]);
   }

@@ -1,5 +1,5 @@
-// The whole of core under random mishaps, each seed a life of its own. SEEDS=n runs n seeds of each mix (2,000 in all
-// by default), SEED=k replays one.
+// The whole of core under random mishaps, each seed a life of its own. SEEDS=n runs n seeds instead of 2,000, spread
+// evenly over the mixes; SEED=k replays one, in every mix or in the one that --gtest_filter names.
 #include "test/sim/simulation.h"
 
 #include <cstdlib>
