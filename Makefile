@@ -22,8 +22,9 @@ SERVERS := build/nats-servers
 GO_SERVERS := $(NATS_SERVER_VERSIONS:%=$(SERVERS)/%/nats-server)
 empty :=
 space := $(empty) $(empty)
-export SLUICE_NATS_SERVERS = $(subst $(space),:,$(strip $(shell PATH="$$PATH:/usr/sbin" command -v nats-server) \
-  $(addprefix $(CURDIR)/,$(wildcard $(GO_SERVERS)))))
+# By the shell, each time: what make itself has once not found it does not look for again.
+export SLUICE_NATS_SERVERS = $(subst $(space),:,$(strip $(shell PATH="$$PATH:/usr/sbin" command -v nats-server; \
+  ls $(addprefix $(CURDIR)/,$(GO_SERVERS)) 2>/dev/null)))
 export SEEDS SEED
 export UBSAN_OPTIONS := print_stacktrace=1:halt_on_error=1
 
