@@ -10,6 +10,9 @@ namespace {
 
 // What a busy server or network may add before it counts as silence.
 constexpr absl::Duration kSlack = absl::Milliseconds(500);
+// The same before a pull of which nothing was heard counts as ended in a drain: too early strands what the server still
+// sends (seen once, with the processors at their limit).
+constexpr absl::Duration kDrainSlack = absl::Seconds(2);
 
 constexpr absl::Duration kFirstAttachRetry = absl::Milliseconds(100);
 constexpr absl::Duration kMostAttachRetry = absl::Seconds(5);
@@ -178,7 +181,7 @@ void Intake::GoOn() {
 // certain end counts.
 void Intake::WatchPull() {
   const absl::Time heard_by = timers_->now() + 2 * window_.heartbeat() + kSlack;
-  const absl::Time due = state_ == State::kQuiescing ? pull_end_ : std::min(pull_end_, heard_by);
+  const absl::Time due = state_ == State::kQuiescing ? pull_end_ + kDrainSlack : std::min(pull_end_, heard_by);
   silence_.SetAt(due, [this] {
     base::LogWarning("no word of a pull", {{"consumer", options_.name}});
     lost_pull_end_ = std::max(lost_pull_end_, pull_end_);
