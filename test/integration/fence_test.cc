@@ -28,6 +28,7 @@ namespace sluice::integration {
 namespace {
 
 constexpr int kDrains = 300;
+constexpr int kClusterDrains = 100;
 constexpr int kNaiveDrains = 300;
 constexpr char kStream[] = "S";
 constexpr char kDurable[] = "worker";
@@ -109,21 +110,32 @@ class EagerApp final : public core::AppStream {
 // A stream that is published to at a rate, and its durable.
 class Busy {
  public:
-  Busy(const std::string& binary, int rate) {
+  // On one server.
+  static std::unique_ptr<Busy> OnServer(const std::string& binary, int rate) {
     auto server = test::NatsServer::Start({.binary = binary});
     EXPECT_TRUE(server.ok()) << server.status();
-    server_ = *std::move(server);
-    auto admin = test::JetStreamAdmin::Connect(server_->url());
-    EXPECT_TRUE(admin.ok()) << admin.status();
-    admin_ = *std::move(admin);
-    EXPECT_TRUE(admin_->CreateStream(kStream, {"s.>"}).ok());
-    EXPECT_TRUE(admin_->CreateConsumer(kStream, kDurable, kConsumerConfig).ok());
-    auto flood = Flood::Start(server_->url(), "s.a", rate);
-    EXPECT_TRUE(flood.ok()) << flood.status();
-    flood_ = *std::move(flood);
+    auto busy = std::unique_ptr<Busy>(new Busy);
+    busy->server_ = *std::move(server);
+    busy->url_ = busy->server_->url();
+    busy->Fill(busy->url_, 1, rate);
+    return busy;
+  }
+  // On three, with three replicas, seen from a node that leads neither.
+  static std::unique_ptr<Busy> OnCluster(const std::string& binary, int rate) {
+    auto cluster = test::NatsCluster::Start(binary);
+    EXPECT_TRUE(cluster.ok()) << cluster.status();
+    auto busy = std::unique_ptr<Busy>(new Busy);
+    busy->cluster_ = *std::move(cluster);
+    busy->Fill(busy->cluster_->node(0).url(), 3, rate);
+    const std::string stream = busy->LeaderOf(busy->admin_->StreamInfo(kStream));
+    const std::string consumer = busy->LeaderOf(busy->admin_->ConsumerInfo(kStream, kDurable));
+    for (const char* node : {"n1", "n2", "n3"}) {
+      if (node != stream && node != consumer) busy->url_ = busy->cluster_->node(node).url();
+    }
+    return busy;
   }
 
-  std::string url() const { return server_->url(); }
+  const std::string& url() const { return url_; }
   double rate() const { return flood_->rate(); }
   // What the server waits for; -1 if it does not say.
   int64_t AckPending() {
@@ -132,12 +144,30 @@ class Busy {
   }
 
  private:
+  Busy() = default;
+
+  void Fill(const std::string& url, int replicas, int rate) {
+    auto admin = test::JetStreamAdmin::Connect(url);
+    EXPECT_TRUE(admin.ok()) << admin.status();
+    admin_ = *std::move(admin);
+    EXPECT_TRUE(admin_->CreateStream(kStream, {"s.>"}, {{"num_replicas", replicas}}).ok());
+    EXPECT_TRUE(admin_->CreateConsumer(kStream, kDurable, kConsumerConfig).ok());
+    auto flood = Flood::Start(url, "s.a", rate);
+    EXPECT_TRUE(flood.ok()) << flood.status();
+    flood_ = *std::move(flood);
+  }
+  static std::string LeaderOf(const absl::StatusOr<nlohmann::json>& info) {
+    return info.ok() ? info->value("/cluster/leader"_json_pointer, "") : "";
+  }
+
   std::unique_ptr<test::NatsServer> server_;
+  std::unique_ptr<test::NatsCluster> cluster_;
   std::unique_ptr<test::JetStreamAdmin> admin_;
   std::unique_ptr<Flood> flood_;
+  std::string url_;
 };
 
-class FenceTest : public testing::TestWithParam<std::tuple<std::string, int>> {
+class Fence : public testing::Test {
  protected:
   void Connect(const std::string& url) {
     loop_.Run([&] {
@@ -153,7 +183,7 @@ class FenceTest : public testing::TestWithParam<std::tuple<std::string, int>> {
   }
 
   // A daemon's whole life: it works until it has handled `messages`, then, `later`, it is told to end.
-  core::DrainReport LiveAndDrain(uint64_t messages, absl::Duration later) {
+  core::DrainReport LiveAndDrain(uint64_t messages, absl::Duration later, absl::Duration expires) {
     std::unique_ptr<core::Daemon> daemon;
     EagerApp app(loop_.loop());
     core::DrainReport report;
@@ -162,6 +192,7 @@ class FenceTest : public testing::TestWithParam<std::tuple<std::string, int>> {
       daemon = std::make_unique<core::Daemon>(&loop_.loop()->timers());
       core::ConsumerOptions options;
       options.name = kDurable;
+      options.pull_expires = expires;
       daemon->AddConsumer(options,
                           std::make_unique<AckingSource>(std::make_unique<jetstream::JetStreamSource>(
                               connection_.get(), loop_.loop(),
@@ -182,29 +213,37 @@ class FenceTest : public testing::TestWithParam<std::tuple<std::string, int>> {
     return report;
   }
 
+  // One life after the other. After each of them, everything that was received is settled.
+  void ExpectNothingStranded(Busy& busy, int drains, unsigned most_messages, absl::Duration expires) {
+    Connect(busy.url());
+    Percentiles took_ms;
+    uint64_t released = 0;
+    std::vector<int64_t> stranded;
+    for (int drain = 0; drain < drains; ++drain) {
+      const core::DrainReport report = LiveAndDrain(absl::Uniform(dice_, 1u, most_messages),
+                                                    absl::Microseconds(absl::Uniform(dice_, 0, 5000)), expires);
+      ASSERT_EQ(report.unsettled, 0u) << "drain " << drain << ": " << report.ToString();
+      took_ms.Add(absl::ToDoubleMilliseconds(report.total()));
+      released += report.released;
+      const int64_t pending = busy.AckPending();
+      if (pending != 0) stranded.push_back(pending);
+    }
+    std::cout << drains << " drains at " << static_cast<int>(busy.rate()) << " msg/s: " << stranded.size()
+              << " stranded; ms " << took_ms << "; released " << released << "\n";
+    EXPECT_THAT(stranded, testing::IsEmpty());
+  }
+
   test::LoopThread loop_;
   std::unique_ptr<jetstream::Connection> connection_;
   absl::BitGen dice_;
 };
 
+class FenceTest : public Fence, public testing::WithParamInterface<std::tuple<std::string, int>> {};
+
 TEST_P(FenceTest, NothingIsDeliveredToNobody) {
-  Busy busy(std::get<0>(GetParam()), std::get<1>(GetParam()));
-  Connect(busy.url());
-  Percentiles took_ms;
-  uint64_t released = 0;
-  std::vector<int64_t> stranded;
-  for (int drain = 0; drain < kDrains; ++drain) {
-    const core::DrainReport report =
-        LiveAndDrain(absl::Uniform(dice_, 1u, 1500u), absl::Microseconds(absl::Uniform(dice_, 0, 5000)));
-    ASSERT_EQ(report.unsettled, 0u) << "drain " << drain << ": " << report.ToString();
-    took_ms.Add(absl::ToDoubleMilliseconds(report.total()));
-    released += report.released;
-    const int64_t pending = busy.AckPending();
-    if (pending != 0) stranded.push_back(pending);
-  }
-  std::cout << kDrains << " drains at " << static_cast<int>(busy.rate()) << " msg/s: " << stranded.size()
-            << " stranded; ms " << took_ms << "; released " << released << "\n";
-  EXPECT_THAT(stranded, testing::IsEmpty());
+  const auto& [binary, rate] = GetParam();
+  const auto busy = Busy::OnServer(binary, rate);
+  ExpectNothingStranded(*busy, kDrains, 1500, absl::Seconds(1));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, FenceTest,
@@ -212,6 +251,16 @@ INSTANTIATE_TEST_SUITE_P(All, FenceTest,
                          [](const auto& info) {
                            return absl::StrCat(VersionName(std::get<0>(info.param)), "_", std::get<1>(info.param));
                          });
+
+// Replicas, and a leader elsewhere; pulls often expire with a part of their batch, so that drains end both ways.
+class FenceClusterTest : public Fence, public testing::WithParamInterface<std::string> {};
+
+TEST_P(FenceClusterTest, NothingIsDeliveredToNobody) {
+  const auto busy = Busy::OnCluster(GetParam(), 1500);
+  ExpectNothingStranded(*busy, kClusterDrains, 300, absl::Milliseconds(100));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, FenceClusterTest, testing::ValuesIn(test::NatsServerBinaries()), ParamName);
 
 // What the check is worth: the drain that is not ordered like Sluice's, as an app on a NATS library does it. It
 // unsubscribes while its pull is open, and acks all that it gets.
@@ -266,14 +315,14 @@ class FenceControlTest : public testing::TestWithParam<std::string> {};
 
 // Luck decides, so it is told, not asserted, how many tries it took.
 TEST_P(FenceControlTest, UnsubscribingFirstStrands) {
-  Busy busy(GetParam(), 20000);
-  NaiveDrain naive(busy.url());
+  const auto busy = Busy::OnServer(GetParam(), 20000);
+  NaiveDrain naive(busy->url());
   absl::BitGen dice;
   int drain = 1;
   int64_t stranded = 0;
   for (; drain <= kNaiveDrains && stranded == 0; ++drain) {
     naive.LiveAndDrain(absl::Uniform(dice, 1, 1500));
-    stranded = busy.AckPending();
+    stranded = busy->AckPending();
   }
   ASSERT_GE(stranded, 0);
   std::cout << (stranded > 0 ? absl::StrCat("try ", drain - 1, " stranded ", stranded, " messages")
