@@ -7,8 +7,13 @@ namespace sluice::base {
 EventLoop::EventLoop(const Clock* clock) : timers_(clock) {}
 
 void EventLoop::Post(Task task) {
-  absl::MutexLock lock(&mutex_);
-  tasks_.push_back(std::move(task));
+  bool was_empty = false;
+  {
+    std::lock_guard lock(mutex_);
+    was_empty = tasks_.empty();
+    tasks_.push_back(std::move(task));
+  }
+  if (was_empty) wake_.notify_one();
 }
 
 void EventLoop::Run() {
@@ -28,14 +33,14 @@ void EventLoop::Stop() {
 void EventLoop::TakeTasks() {
   batch_.clear();
   const absl::Time due = timers_.NextDue();
-  const auto has_tasks = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !tasks_.empty(); };
-  absl::MutexLock lock(&mutex_);
+  const auto has_tasks = [this] { return !tasks_.empty(); };
+  std::unique_lock lock(mutex_);
   // Due times are of the loop's clock, which may differ from the wall clock by now: wait for the difference.
   timers_.Refresh();
   if (due == absl::InfiniteFuture()) {
-    mutex_.Await(absl::Condition(&has_tasks));
+    wake_.wait(lock, has_tasks);
   } else {
-    mutex_.AwaitWithTimeout(absl::Condition(&has_tasks), due - timers_.now());
+    wake_.wait_for(lock, absl::ToChronoNanoseconds(due - timers_.now()), has_tasks);
   }
   tasks_.swap(batch_);
 }

@@ -1,10 +1,8 @@
 #pragma once
 
+#include <mutex>
 #include <utility>
 #include <vector>
-
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 
 namespace sluice::base {
 
@@ -19,7 +17,7 @@ class Mailbox {
 
   // Any thread. True if it was empty: whoever gets true wakes the reader, nobody else has to.
   bool Push(T value) {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     const bool was_empty = values_.empty();
     values_.push_back(std::move(value));
     return was_empty;
@@ -28,13 +26,14 @@ class Mailbox {
   // The reader. Replaces `batch` by all that has come, in order.
   void Take(std::vector<T>& batch) {
     batch.clear();
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     values_.swap(batch);
   }
 
  private:
-  absl::Mutex mutex_;
-  std::vector<T> values_ ABSL_GUARDED_BY(mutex_);
+  // Of std, as the thread sanitizer sees nothing of a distribution's Abseil.
+  std::mutex mutex_;
+  std::vector<T> values_;  // guarded by mutex_
 };
 
 }  // namespace sluice::base
