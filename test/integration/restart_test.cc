@@ -85,7 +85,7 @@ TEST_P(RestartTest, ReleasedMessagesAreHandedOutAtOnce) {
   std::cout << "drain ms " << drain_ms_ << "; released " << released_ << ", with an app after ms " << waited_ms << "\n";
   EXPECT_CLEAN(account);
   EXPECT_TRUE(account.late.empty());
-  EXPECT_LE(waited_ms.p50(), kMostMs);  // the slowest is a matter of the machine: printed
+  EXPECT_LE(waited_ms.max(), kMostMs);
 }
 
 // One app that does one thing at a time sees first deliveries in the order of the stream, and what was given back
