@@ -47,7 +47,8 @@ int Main(int argc, char** argv) {
 }  // namespace sluice::app
 
 int main(int argc, char** argv) {
-  // Debian builds Abseil with its search for deadlocks switched on: a walk through a graph at every lock, gRPC's included.
+  // Debian builds Abseil with its search for deadlocks switched on: a walk through a graph at every lock, gRPC's
+  // included.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   try {
     return sluice::app::Main(argc, argv);

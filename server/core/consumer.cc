@@ -258,6 +258,7 @@ bool Consumer::Settle(Delivery* delivery, const Settlement& settlement) {
 }
 
 void Consumer::TakeBack(absl::Span<Delivery* const> deliveries) {
+  if (drain_.active() && !drain_.nak_would_bounce()) return GiveBack(deliveries);  // no app may have them any more
   for (Delivery* delivery : deliveries) {
     if (delivery->state == Delivery::State::kExpired) {
       Remove(delivery);

@@ -111,6 +111,7 @@ class Consumer final : private Intake::Owner, private LeaseKeeper::Owner {
 
   // The drain, in its order (consumer_drain.cc).
   void OnFenced();
+  void Await(Delivery* delivery);
   void HandOutLastAttempt(Delivery* delivery);
   void NameUnsettled(const Delivery& delivery);
   void OnDrainDeadline();

@@ -12,7 +12,9 @@ namespace sluice::core {
 
 void Consumer::BeginDrain(absl::Time deadline) {
   drain_deadline_ = deadline;
-  drain_.report().awaited = held_;
+  for (const auto& [number, session] : sessions_) {
+    for (Delivery* delivery : session->Held()) Await(delivery);
+  }
   drain_.Enter(DrainPhase::kQuiescing);
   ready_timer_.Cancel();
   for (const auto& [number, session] : sessions_) {
@@ -22,6 +24,12 @@ void Consumer::BeginDrain(absl::Time deadline) {
   }
   drain_timer_.SetAt(deadline, [this] { OnDrainDeadline(); });
   intake_.Close([this] { drain_.Enter(DrainPhase::kFencing); }, [this] { OnFenced(); });
+}
+
+// Once each, however many apps it is offered to.
+void Consumer::Await(Delivery* delivery) {
+  if (delivery->state == Delivery::State::kExpired) return;
+  drain_.report().awaited += !std::exchange(delivery->awaited, true);
 }
 
 // No message can be under way to us any more: what no app has seen goes back, and what was waiting for this.
@@ -39,7 +47,7 @@ void Consumer::HandOutLastAttempt(Delivery* delivery) {
   const bool in_time = timers_->now() < drain_deadline_;
   for (const auto& [number, session] : sessions_) {
     if (!in_time || !session->attached() || session->draining() || !session->HasRoomFor(delivery->bytes)) continue;
-    drain_.report().awaited += !delivery->seen;
+    Await(delivery);
     session->Enqueue(delivery);
     session->Flush();
     return;

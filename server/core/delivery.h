@@ -30,7 +30,7 @@ struct Delivery {
   uint64_t id = 0;   // names it to apps; unique within the consumer for the life of the daemon
   State state = State::kReady;
   bool live = false;           // InFlight's: the slot is in use
-  bool seen = false;           // an app has been given this attempt
+  bool awaited = false;        // the report of the daemon's drain counts it as awaited
   Session* session = nullptr;  // null unless QUEUED, HELD or EXPIRED
 
   absl::Duration ack_wait;  // of this attempt

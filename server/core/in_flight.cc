@@ -26,7 +26,7 @@ Delivery* InFlight::Add(Message message) {
   delivery.message = std::move(message);
   delivery.state = Delivery::State::kReady;
   delivery.session = nullptr;
-  delivery.seen = false;
+  delivery.awaited = false;
   return &delivery;
 }
 

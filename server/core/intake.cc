@@ -131,13 +131,11 @@ void Intake::OnPullStatus(const PullStatus& status) {
       window_.OnMessageTooLarge();
       break;
     case Kind::kConsumerDeleted:
-      window_.Close();
       // Not at once: a server that is still at it fails the deletion if the consumer is made anew meanwhile.
       if (!closing()) AttachLater(ConsumerState::kConsumerMissing, "the consumer was deleted");
       break;
     case Kind::kNoResponders:
     case Kind::kPushBased:
-      window_.Close();
       if (!closing()) Attach();
       break;
     case Kind::kLimitExceeded:
@@ -145,11 +143,20 @@ void Intake::OnPullStatus(const PullStatus& status) {
     case Kind::kServerShutdown:
     case Kind::kBadRequest:
     case Kind::kUnknown:
-      window_.Close();
       PullLater();
       break;
   }
-  OnPullOver();
+  if (stale || window_.OnEnded(status.unsent)) {
+    OnPullOver();
+  } else {
+    ExpectTheRest();
+  }
+}
+
+// Bounded, as a new leader does not send what the old one had under way.
+void Intake::ExpectTheRest() {
+  pull_end_ = timers_->now() + kSlack;
+  WatchPull();
 }
 
 void Intake::PullLater() {

@@ -78,6 +78,7 @@ class Intake final : public MessageSource::Listener {
   void Attach();
   void AttachLater(ConsumerState told, const std::string& detail);
   void PullLater();
+  void ExpectTheRest();
   void OnPullOver();
   void EndPull();
   void GoOn();

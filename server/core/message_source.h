@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -59,7 +60,8 @@ struct PullStatus {
   };
   Kind kind = Kind::kUnknown;
   uint64_t pull_id = 0;
-  std::string description;  // for the log: code and text as the server sent them
+  std::optional<uint64_t> unsent;  // Nats-Pending-Messages: of its batch, what the server will not send; if told
+  std::string description;         // for the log: code and text as the server sent them
 };
 
 // Port: one durable consumer on JetStream, as core uses it. jetstream/ implements it over cnats, test/support with a
@@ -72,7 +74,7 @@ class MessageSource {
     virtual ~Listener() = default;
     // In the order of their arrival. The listener takes the messages out of the span.
     virtual void OnMessages(absl::Span<Message> batch) = 0;
-    // After all messages that the server sent before it.
+    // After all messages that the server sent before it; but of those that it counts as sent, some may still come.
     virtual void OnPullStatus(const PullStatus& status) = 0;
     // Ends each Attach(). NOT_FOUND: no such stream or consumer, and it is not managed · FAILED_PRECONDITION: it
     // exists, but not as configured · UNAVAILABLE, DEADLINE_EXCEEDED: no answer. The message tells people what to do.

@@ -24,6 +24,7 @@ std::optional<PullRequest> PullWindow::Open(const Demand& demand, uint64_t in_fl
   }
   if (batch == 0) return std::nullopt;
   remaining_ = batch;
+  ended_ = false;
   last_max_bytes_ = max_bytes;
   PullRequest request;
   request.id = ++last_id_;
@@ -41,10 +42,13 @@ bool PullWindow::OnMessages(uint64_t count) {
   return was_open && !is_open();
 }
 
-void PullWindow::OnMessageTooLarge() {
-  too_small_bytes_ = std::max<uint64_t>(last_max_bytes_, 1);
-  Close();
+bool PullWindow::OnEnded(std::optional<uint64_t> unsent) {
+  if (!ended_) remaining_ -= std::min(remaining_, unsent.value_or(remaining_));
+  ended_ = true;
+  return !is_open();
 }
+
+void PullWindow::OnMessageTooLarge() { too_small_bytes_ = std::max<uint64_t>(last_max_bytes_, 1); }
 
 absl::Duration PullWindow::expires() const {
   const absl::Duration limit = limits_.max_request_expires;

@@ -30,10 +30,14 @@ class PullWindow {
   std::optional<PullRequest> Open(const Demand& demand, uint64_t in_flight);
   // True if these were the last of the batch.
   bool OnMessages(uint64_t count);
-  // The server ended it, or it is gone for another reason.
-  void Close() { remaining_ = 0; }
-  // The server ended it because the next message did not fit.
+  // The server ended it, and will not send `unsent` of its batch, if it told. True if nothing is to come any more.
+  // False if it counts as sent what has not come yet: from 2.12 on a replicated consumer holds each message back until
+  // its followers know of it, and "Batch Completed" overtakes the last ones.
+  bool OnEnded(std::optional<uint64_t> unsent);
+  // The next message did not fit into its bytes.
   void OnMessageTooLarge();
+  // It is gone: nothing comes of it any more.
+  void Close() { remaining_ = 0; }
 
   bool is_open() const { return remaining_ > 0; }
   uint64_t open_id() const { return last_id_; }
@@ -46,7 +50,8 @@ class PullWindow {
   const ConsumerOptions& options_;
   ConsumerInfo limits_;
   uint64_t last_id_ = 0;
-  uint64_t remaining_ = 0;        // of the open pull's batch
+  uint64_t remaining_ = 0;        // of the open pull's batch, still to come
+  bool ended_ = false;            // by the server: what remains was sent
   uint64_t last_max_bytes_ = 0;   // of the last pull
   uint64_t too_small_bytes_ = 0;  // the next message did not fit in this; 0: not known
 };

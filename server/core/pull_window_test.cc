@@ -55,9 +55,30 @@ TEST_F(PullWindowTest, StaysWithinWhatTheServerAllows) {
   EXPECT_FALSE(window_.Open(Wants(200), 100).has_value());
 }
 
+TEST_F(PullWindowTest, WhatTheServerHasSentIsWaitedForThoughItSaysThatThePullIsOver) {
+  ASSERT_TRUE(window_.Open(Wants(10), 0).has_value());
+  window_.OnMessages(4);
+  EXPECT_FALSE(window_.OnEnded(3)) << "7 were sent, 4 are here";
+  EXPECT_FALSE(window_.Open(Wants(10), 0).has_value());
+  EXPECT_FALSE(window_.OnMessages(2));
+  EXPECT_FALSE(window_.OnEnded(3)) << "said once more, it counts once";
+  EXPECT_TRUE(window_.OnMessages(1));
+  EXPECT_TRUE(window_.Open(Wants(10), 0).has_value());
+}
+
+TEST_F(PullWindowTest, AnEndWithoutANumberOrWithTooLargeAOneIsTheEnd) {
+  ASSERT_TRUE(window_.Open(Wants(10), 0).has_value());
+  EXPECT_TRUE(window_.OnEnded(std::nullopt));
+  ASSERT_TRUE(window_.Open(Wants(10), 0).has_value());
+  EXPECT_TRUE(window_.OnEnded(10));
+  ASSERT_TRUE(window_.Open(Wants(10), 0).has_value());
+  EXPECT_TRUE(window_.OnEnded(11));
+}
+
 TEST_F(PullWindowTest, AMessageLargerThanTheCreditComesAloneForAnIdleApp) {
   ASSERT_TRUE(window_.Open(Wants(10, 1000), 0).has_value());
   window_.OnMessageTooLarge();
+  EXPECT_TRUE(window_.OnEnded(10));
   EXPECT_FALSE(window_.Open(Wants(10, 1000), 0).has_value()) << "the same bytes would fail the same way";
   const auto alone = window_.Open({10, 1000, true}, 0);
   ASSERT_TRUE(alone.has_value());
@@ -70,6 +91,7 @@ TEST_F(PullWindowTest, AMessageLargerThanTheCreditComesAloneForAnIdleApp) {
 TEST_F(PullWindowTest, MoreCreditIsAnotherTryForALargeMessage) {
   ASSERT_TRUE(window_.Open(Wants(10, 1000), 0).has_value());
   window_.OnMessageTooLarge();
+  EXPECT_TRUE(window_.OnEnded(10));
   EXPECT_EQ(window_.Open(Wants(10, 2000), 0)->max_bytes, 2000u);
 }
 

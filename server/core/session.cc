@@ -146,7 +146,6 @@ void Session::Flush() {
     if (!frame_.empty() && (frame_.size() == max_batch_ || bytes > OpenRequest::kMaxFrameBytes)) break;
     queue_.Remove(delivery);
     delivery->state = Delivery::State::kHeld;
-    delivery->seen = true;
     held_.PushBack(delivery);
     frame_.push_back(delivery);
   }

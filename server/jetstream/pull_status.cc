@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "jetstream/header_block.h"
 
 namespace sluice::jetstream {
 namespace {
@@ -41,12 +42,18 @@ Kind KindOf(absl::string_view code, absl::string_view text) {
 
 }  // namespace
 
-core::PullStatus ClassifyPullStatus(absl::string_view status, uint64_t pull_id) {
+std::optional<core::PullStatus> ParsePullStatus(absl::string_view header_block, uint64_t pull_id) {
+  const absl::string_view status = StatusOf(header_block);
+  if (status.empty()) return std::nullopt;
   const absl::string_view code = status.substr(0, status.find(' '));
   core::PullStatus result;
   result.kind = KindOf(code, status.substr(code.size()));
   result.pull_id = pull_id;
   result.description = std::string(status);
+  for (const core::Header& header : ParseHeaders(header_block)) {
+    uint64_t unsent = 0;
+    if (header.name == "Nats-Pending-Messages" && absl::SimpleAtoi(header.value, &unsent)) result.unsent = unsent;
+  }
   return result;
 }
 

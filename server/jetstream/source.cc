@@ -129,8 +129,8 @@ void JetStreamSource::OnArrivals() {
 }
 
 void JetStreamSource::OnStatusMessage(const core::Message& message) {
-  const absl::string_view status = StatusOf(message.data);
-  if (!status.empty()) listener_->OnPullStatus(ClassifyPullStatus(status, PullIdOf(message.subject)));
+  const auto status = ParsePullStatus(message.data, PullIdOf(message.subject));
+  if (status) listener_->OnPullStatus(*status);
 }
 
 // --- settlements ---

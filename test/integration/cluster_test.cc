@@ -62,9 +62,7 @@ TEST_P(ClusterTest, NothingIsLateWhenTheLeaderIsElsewhere) {
   const Account account = SettleUp();
   std::cout << "drain ms " << drain_ms << "\n";
   EXPECT_CLEAN(account);
-  // A known defect (docs/guarantees.md): with 2.15, on a busy machine, up to 15 of some 5,500 messages in a run waited.
-  const bool known = test::NatsServerVersion(GetParam()) >= "2.15";
-  EXPECT_LE(account.late.size(), known ? account.published / 100 : 0u) << account;
+  EXPECT_TRUE(account.late.empty()) << account;
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ClusterTest, testing::ValuesIn(test::NatsServerBinaries()), ParamName);

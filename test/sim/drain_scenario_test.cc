@@ -160,6 +160,25 @@ TEST_F(DrainScenario, ALastDeliveryThatNoAppCanTakeIsNamedAsUnsettled) {
   EXPECT_EQ(CountSent(Verdict::kNak), 0u);
 }
 
+TEST_F(DrainScenario, LastDeliveriesThatGoFromAppToAppAreNamedWhenTheLastOneBreaks) {
+  server_options.consumer.max_deliver = 1;
+  TestDaemon& daemon = StartDaemon();
+  TestApp& first = Open(daemon);
+  Publish(3);
+  RunUntil([&] { return first.stream.given().size() == 3; });
+  TestApp& second = Open(daemon);
+  Drain(daemon, absl::Seconds(10));
+  RunFor(options.pull_expires + absl::Milliseconds(100));
+  second.stream.Block();
+  Break(first);
+  EXPECT_FALSE(daemon.report.has_value()) << "they wait for the next frame to the second app";
+  Break(second);
+  RunUntil([&] { return daemon.report.has_value(); });
+  EXPECT_EQ(daemon.report->awaited, 3u);
+  EXPECT_EQ(daemon.report->unsettled, 3u);
+  EXPECT_EQ(CountSent(Verdict::kNak), 0u);
+}
+
 TEST_F(DrainScenario, ADrainWhileNatsIsDownWaitsForItAndLosesNothing) {
   TestDaemon& daemon = StartDaemon();
   TestApp& app = Open(daemon);

@@ -94,6 +94,7 @@ class Ledger final : public ModelJetStream::Witness {
     bool received = false;
     bool seen = false;     // an app was given it
     bool expired = false;  // its lease ended
+    bool awaited = false;  // a drain counts it
     bool lost = false;     // it, or a verdict on it, got lost at the server
     bool naked = false;    // the server has acted on its NAK
     bool acked_late = false;
@@ -167,7 +168,7 @@ class Ledger final : public ModelJetStream::Witness {
   void CheckNothingLeft(int daemon);
   void OnOpened(int stream, const core::OpenedNotice& opened);
   void OnLeasesEnded(int stream, const core::LeasesEndedNotice& ended);
-  uint64_t CountHeld(int daemon) const;
+  uint64_t AwaitHeld(int daemon);
   void LetGo(StreamRecord& stream, uint64_t id);
 
   const base::Timers* const timers_;

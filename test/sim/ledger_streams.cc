@@ -23,18 +23,21 @@ void Ledger::OnDrain(int daemon, absl::Time deadline) {
   record.draining = true;
   record.drain_began = now();
   record.drain_deadline = deadline;
-  record.awaited = CountHeld(daemon);
+  record.awaited = AwaitHeld(daemon);
   ++drains_;
 }
 
-uint64_t Ledger::CountHeld(int daemon) const {
+uint64_t Ledger::AwaitHeld(int daemon) {
   uint64_t count = 0;
   for (const auto& [number, stream] : streams_) {
     if (stream.daemon != daemon) continue;
     const bool given_back = (stream.broken && now() >= stream.broken_at + daemons_.at(daemon).options.resume_window) ||
                             (stream.app_drains && stream.app_deadline <= (stream.broken ? stream.broken_at : now()));
     if (given_back) continue;
-    for (const auto& [id, attempt] : stream.held) count += !Expired(*attempts_[attempt], fates_[attempt]);
+    for (const auto& [id, attempt] : stream.held) {
+      fates_[attempt].awaited = !Expired(*attempts_[attempt], fates_[attempt]);
+      count += fates_[attempt].awaited;
+    }
   }
   return count;
 }
@@ -151,7 +154,7 @@ void Ledger::OnGiven(int stream, absl::Span<const core::Delivery* const> batch) 
       }
       record.last_first_delivery = attempt.stream_sequence;
     }
-    if (daemon.draining) ++daemon.awaited;
+    if (daemon.draining) daemon.awaited += !std::exchange(fate.awaited, true);
     fate.seen = true;
     fate.stream = stream;
     fate.bytes = delivery->bytes;

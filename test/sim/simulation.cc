@@ -58,6 +58,7 @@ ModelJetStream::Options Simulation::ServerOptions(Dice& dice) {
   if (dice.Chance(0.1)) consumer.max_request_max_bytes = dice.Between(2000, 20'000);
   if (dice.Chance(0.1)) consumer.max_request_expires = absl::Milliseconds(500);
   options.stale_waiters = dice.Chance(0.5);
+  if (dice.Chance(0.4)) options.most_replication = dice.Between(absl::Milliseconds(1), absl::Milliseconds(20));
   options.seed = dice.Seed();
   return options;
 }

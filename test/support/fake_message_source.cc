@@ -1,6 +1,7 @@
 #include "test/support/fake_message_source.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -94,16 +95,16 @@ void FakeMessageSource::Deliver() {
 }
 
 void FakeMessageSource::EndPull() {
-  pull_.batch = 0;
+  const uint64_t unsent = std::exchange(pull_.batch, 0);
   heartbeat_.Cancel();
-  listener_->OnPullStatus({core::PullStatus::Kind::kExpired, pull_.id, "408 Request Timeout"});
+  listener_->OnPullStatus({core::PullStatus::Kind::kExpired, pull_.id, unsent, "408 Request Timeout"});
 }
 
 void FakeMessageSource::ArmHeartbeat() {
   if (pull_.heartbeat <= absl::ZeroDuration()) return;
   heartbeat_.SetAfter(pull_.heartbeat, [this] {
     ArmHeartbeat();
-    listener_->OnPullStatus({core::PullStatus::Kind::kHeartbeat, pull_.id, "100 Idle Heartbeat"});
+    listener_->OnPullStatus({core::PullStatus::Kind::kHeartbeat, pull_.id, std::nullopt, "100 Idle Heartbeat"});
   });
 }
 

@@ -91,11 +91,12 @@ std::optional<PullStatus::Kind> ModelJetStream::Refusal(const core::PullRequest&
   return std::nullopt;
 }
 
-void ModelJetStream::SendStatus(int connection, uint64_t pull_id, PullStatus::Kind kind) {
+void ModelJetStream::SendStatus(int connection, uint64_t pull_id, PullStatus::Kind kind,
+                                std::optional<uint64_t> unsent) {
   Connection* found = FindConnection(connection);
   if (found == nullptr || !found->subscribed) return;
-  found->client->OnFrames(connection,
-                          {{nullptr, {kind, pull_id, absl::StrCat("model status ", static_cast<int>(kind))}}});
+  const std::string text = absl::StrCat("model status ", static_cast<int>(kind));
+  found->client->OnFrames(connection, {{nullptr, {kind, pull_id, unsent, text}}});
 }
 
 void ModelJetStream::Heartbeat(uint64_t waiting_number) {
@@ -116,7 +117,10 @@ void ModelJetStream::Expire(uint64_t waiting_number) {
   if (it == waiting_.end() || it->stale) return;
   const Waiting expired = *it;
   waiting_.erase(it);
-  SendStatus(expired.connection, expired.request.id, PullStatus::Kind::kExpired);
+  // Unlike the other statuses it waits for the messages before it.
+  timers_->At(std::max(now(), replicated_at_), [this, expired] {
+    SendStatus(expired.connection, expired.request.id, PullStatus::Kind::kExpired, expired.batch_left);
+  });
 }
 
 void ModelJetStream::EndWaiting(PullStatus::Kind kind, double told) {
@@ -164,21 +168,46 @@ void ModelJetStream::Pump() {
     const StoredMessage& next = message(*sequence);
     const uint64_t size = next.subject.size() + next.data.size() + 64;
     if (waiting.request.max_bytes > 0 && size > waiting.bytes_left) {
-      connection.out.push_back({nullptr, {PullStatus::Kind::kMessageTooLarge, waiting.request.id, "too large"}});
+      connection.out.push_back(
+          {nullptr, {PullStatus::Kind::kMessageTooLarge, waiting.request.id, waiting.batch_left, "too large"}});
       continue;
     }
     connection.out.push_back({&SendNext(*sequence, waiting.connection), {}});
     waiting.last_sent = now();
     waiting.bytes_left -= waiting.request.max_bytes > 0 ? size : 0;
-    const bool done = --waiting.batch_left == 0 || (waiting.request.max_bytes > 0 && waiting.bytes_left == 0);
-    if (!done) waiting_.push_back(std::move(waiting));
+    --waiting.batch_left;
+    const bool full = waiting.request.max_bytes > 0 && waiting.bytes_left == 0;
+    if (waiting.batch_left == 0 && waiting.bytes_left > 0) {
+      connection.out.push_back({nullptr, {PullStatus::Kind::kExpired, waiting.request.id, 0, "batch completed"}});
+    }
+    if (waiting.batch_left > 0 && !full) waiting_.push_back(std::move(waiting));
   }
   for (auto& [number, connection] : connections_) {
     if (connection.out.empty()) continue;
     std::vector<Frame> frames;
     frames.swap(connection.out);
-    connection.client->OnFrames(number, std::move(frames));
+    SendOut(number, std::move(frames));
   }
+}
+
+// What a leader has not sent when it steps down is never sent.
+void ModelJetStream::SendOut(int connection, std::vector<Frame> frames) {
+  if (options_.most_replication > absl::ZeroDuration()) {
+    const auto held_back = std::stable_partition(frames.begin(), frames.end(),
+                                                 [](const Frame& frame) { return frame.attempt == nullptr; });
+    std::vector<Frame> later(held_back, frames.end());
+    frames.erase(held_back, frames.end());
+    replicated_at_ = std::max(replicated_at_, now() + dice_.Between(absl::ZeroDuration(), options_.most_replication));
+    timers_->At(replicated_at_, [this, connection, term = term_, later = std::move(later)] {
+      Connection* found = FindConnection(connection);
+      if (term != term_) {
+        for (const Frame& frame : later) witness_->OnSentToTheDead(*frame.attempt);
+      } else if (found != nullptr && found->subscribed) {
+        found->client->OnFrames(connection, later);
+      }
+    });
+  }
+  if (!frames.empty()) FindConnection(connection)->client->OnFrames(connection, std::move(frames));
 }
 
 const Attempt& ModelJetStream::SendNext(uint64_t stream_sequence, int connection) {
@@ -378,6 +407,7 @@ void ModelJetStream::CreateConsumer() {
 
 void ModelJetStream::ChangeLeader(absl::Duration leaderless) {
   if (!running_) return;
+  ++term_;
   EndWaiting(PullStatus::Kind::kLeadershipChange, 0.5);
   leaderless_until_ = std::max(leaderless_until_, now() + leaderless);
   timers_->At(leaderless_until_, [this] { CheckPending(); });
@@ -385,6 +415,7 @@ void ModelJetStream::ChangeLeader(absl::Duration leaderless) {
 
 void ModelJetStream::Restart(absl::Duration down) {
   if (!running_) return;
+  ++term_;
   EndWaiting(PullStatus::Kind::kServerShutdown, 0.5);
   running_ = false;
   std::map<int, Connection> gone;

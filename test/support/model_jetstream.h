@@ -61,6 +61,9 @@ class ModelJetStream {
     bool unsub_defect = true;
     // A pull that waits at the UNSUB swallows one redelivery, unless CONSUMER.INFO comes before (before 2.10.16).
     bool stale_waiters = false;
+    // A message leaves this late at most, when the followers know of it; "Batch Completed" and "too large" do not wait
+    // (2.12 and later, replicas). 0: at once.
+    absl::Duration most_replication = absl::ZeroDuration();
     uint64_t seed = 1;
   };
 
@@ -170,13 +173,14 @@ class ModelJetStream {
   Connection* FindConnection(int connection);
   void LookAt(int connection, const core::PullRequest& request);
   std::optional<core::PullStatus::Kind> Refusal(const core::PullRequest& request);
-  void SendStatus(int connection, uint64_t pull_id, core::PullStatus::Kind kind);
+  void SendStatus(int connection, uint64_t pull_id, core::PullStatus::Kind kind, std::optional<uint64_t> unsent = {});
   void EndWaiting(core::PullStatus::Kind kind, double told);
   void Heartbeat(uint64_t waiting_number);
   void Expire(uint64_t waiting_number);
 
   std::optional<uint64_t> NextSequence();
   void Pump();
+  void SendOut(int connection, std::vector<Frame> frames);
   const Attempt& SendNext(uint64_t stream_sequence, int connection);
   void DeliverToNobody(uint64_t most);
   void Requeue(uint64_t stream_sequence, Pending& pending);
@@ -191,6 +195,8 @@ class ModelJetStream {
   Dice dice_;
 
   bool running_ = true;
+  uint64_t term_ = 1;                                // of the leader
+  absl::Time replicated_at_ = absl::InfinitePast();  // by when the followers know of what was sent last
   bool exists_ = true;
   absl::Time leaderless_until_ = absl::InfinitePast();
   absl::Time paused_until_ = absl::InfinitePast();

@@ -261,10 +261,16 @@ void ModelSource::Receive(std::vector<Frame> frames) {
     }
     hand_over();
     const core::PullStatus& status = frame.status;
-    if (status.kind != core::PullStatus::Kind::kHeartbeat && status.pull_id == open_pull_) open_left_ = 0;
+    if (status.kind != core::PullStatus::Kind::kHeartbeat && status.pull_id == open_pull_) OnPullEnded(status);
     listener_->OnPullStatus(status);
   }
   hand_over();
+}
+
+// What the server counts as sent is still to come, but not for long.
+void ModelSource::OnPullEnded(const core::PullStatus& status) {
+  open_left_ -= std::min(open_left_, status.unsent.value_or(open_left_));
+  open_until_ = std::min(open_until_, timers_->now() + absl::Milliseconds(400));
 }
 
 void ModelSource::CheckUse(bool rule, absl::string_view what) {

@@ -80,6 +80,7 @@ class ModelSource final : public core::MessageSource, private ModelJetStream::Cl
   bool PullIsOpen() const { return open_left_ > 0 && timers_->now() < open_until_; }
   void EndIntake();
   void CheckPull(const core::PullRequest& request);
+  void OnPullEnded(const core::PullStatus& status);
   void CheckUse(bool rule, absl::string_view what);
 
   ModelJetStream* const server_;

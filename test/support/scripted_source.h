@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -70,8 +71,8 @@ class ScriptedSource final : public core::MessageSource {
     Send(std::move(messages));
   }
   // Ends the last pull.
-  void EndPull(core::PullStatus::Kind kind = core::PullStatus::Kind::kExpired) {
-    listener->OnPullStatus({kind, pulls.back().id, "status"});
+  void EndPull(core::PullStatus::Kind kind = core::PullStatus::Kind::kExpired, std::optional<uint64_t> unsent = {}) {
+    listener->OnPullStatus({kind, pulls.back().id, unsent, "status"});
   }
   // Answers the last confirmation.
   void Answer(const absl::Status& status = absl::OkStatus()) {
