@@ -72,21 +72,21 @@ TEST_F(DrainScenario, WhatTheAppsFinishIsAckedAndTheRestIsNakedAtTheDeadline) {
   TestDaemon& daemon = StartDaemon();
   TestApp& app = Open(daemon);
   Publish(5);
-  RunUntil([&] { return app.stream.given().size() == 5; });
+  ASSERT_TRUE(RunUntil([&] { return app.stream.given().size() == 5; }));
   const absl::Time began = now();
   Drain(daemon, absl::Seconds(3));
   ASSERT_NE(app.stream.last<core::DrainingNotice>(), nullptr);
   EXPECT_EQ(app.stream.last<core::DrainingNotice>()->deadline, began + absl::Seconds(3));
   TestApp& other = Open(StartDaemon());
   Ack(app, {2, 4});
-  RunUntil([&] { return daemon.report.has_value(); });
+  ASSERT_TRUE(RunUntil([&] { return daemon.report.has_value(); }));
   EXPECT_GE(now(), began + absl::Seconds(3));
   EXPECT_LE(now(), began + absl::Milliseconds(3100));
   EXPECT_EQ(daemon.report->awaited, 5u);
   EXPECT_EQ(daemon.report->acked, 2u);
   EXPECT_EQ(daemon.report->naked, 3u);
   EXPECT_TRUE(daemon.report->deadline_exceeded);
-  RunUntil([&] { return other.stream.given().size() == 3; }, absl::Milliseconds(100));
+  ASSERT_TRUE(RunUntil([&] { return other.stream.given().size() == 3; }, absl::Milliseconds(100)));
   EXPECT_THAT(other.stream.sequences(), ElementsAre(1, 3, 5));
   EXPECT_EQ(ack_waits_over, 0);
 }
@@ -95,11 +95,12 @@ TEST_F(DrainScenario, DrainedIsTheLastWordAndSaidOnce) {
   TestDaemon& daemon = StartDaemon();
   TestApp& app = Open(daemon);
   Publish(1);
-  RunUntil([&] { return app.stream.given().size() == 1; });
+  ASSERT_TRUE(RunUntil([&] { return app.stream.given().size() == 1; }));
   Drain(daemon, absl::Seconds(10));
   EXPECT_FALSE(daemon.core->Drain(absl::Seconds(1)));
   Ack(app, {1});
-  RunUntil([&] { return app.stream.finished().has_value(); }, options.pull_expires + absl::Milliseconds(200));
+  ASSERT_TRUE(
+      RunUntil([&] { return app.stream.finished().has_value(); }, options.pull_expires + absl::Milliseconds(200)));
   EXPECT_TRUE(app.stream.finished()->ok());
   const auto drained = std::count_if(app.stream.notices().begin(), app.stream.notices().end(), [](const auto& notice) {
     return std::holds_alternative<core::DrainedNotice>(notice);
@@ -113,17 +114,18 @@ TEST_F(DrainScenario, WhatNoAppHasSeenIsReleasedInOrderWithoutWaitingForTheApps)
   TestDaemon& daemon = StartDaemon();
   TestApp& stuck = Open(daemon, {.messages = 5});
   Publish(1);
-  RunUntil([&] { return stuck.stream.given().size() == 1; });
+  ASSERT_TRUE(RunUntil([&] { return stuck.stream.given().size() == 1; }));
   stuck.stream.Block();
   Publish(4);
   RunFor(absl::Milliseconds(50));
   TestApp& other = Open(StartDaemon());
   Drain(daemon, absl::Seconds(30));
-  RunUntil([&] { return other.stream.given().size() == 4; }, options.pull_expires + absl::Milliseconds(200));
+  ASSERT_TRUE(
+      RunUntil([&] { return other.stream.given().size() == 4; }, options.pull_expires + absl::Milliseconds(200)));
   EXPECT_THAT(other.stream.sequences(), ElementsAre(2, 3, 4, 5));
   EXPECT_FALSE(daemon.report.has_value());  // the first one is still with its app
   Ack(stuck, {1});
-  RunUntil([&] { return daemon.report.has_value(); }, absl::Milliseconds(100));
+  ASSERT_TRUE(RunUntil([&] { return daemon.report.has_value(); }, absl::Milliseconds(100)));
   EXPECT_EQ(daemon.report->released, 4u);
   EXPECT_EQ(daemon.report->awaited, 1u);
 }
@@ -138,9 +140,9 @@ TEST_F(DrainScenario, ALastDeliveryIsHandedToAnAppRatherThanReleased) {
   Drain(daemon, absl::Seconds(10));
   RunFor(options.pull_expires + absl::Milliseconds(100));
   app.stream.Unblock(app.session);
-  RunUntil([&] { return app.stream.given().size() == 1; });
+  ASSERT_TRUE(RunUntil([&] { return app.stream.given().size() == 1; }));
   Ack(app, {1});
-  RunUntil([&] { return daemon.report.has_value(); });
+  ASSERT_TRUE(RunUntil([&] { return daemon.report.has_value(); }));
   EXPECT_TRUE(server().settled(1));
   EXPECT_EQ(daemon.report->acked, 1u);
   EXPECT_EQ(daemon.report->unsettled, 0u);
@@ -155,7 +157,7 @@ TEST_F(DrainScenario, ALastDeliveryThatNoAppCanTakeIsNamedAsUnsettled) {
   RunFor(absl::Milliseconds(50));
   app.session->OnCredit({.messages = 0});
   Drain(daemon, absl::Seconds(10));
-  RunUntil([&] { return daemon.report.has_value(); });
+  ASSERT_TRUE(RunUntil([&] { return daemon.report.has_value(); }));
   EXPECT_EQ(daemon.report->unsettled, 1u);
   EXPECT_EQ(CountSent(Verdict::kNak), 0u);
 }
@@ -165,7 +167,7 @@ TEST_F(DrainScenario, LastDeliveriesThatGoFromAppToAppAreNamedWhenTheLastOneBrea
   TestDaemon& daemon = StartDaemon();
   TestApp& first = Open(daemon);
   Publish(3);
-  RunUntil([&] { return first.stream.given().size() == 3; });
+  ASSERT_TRUE(RunUntil([&] { return first.stream.given().size() == 3; }));
   TestApp& second = Open(daemon);
   Drain(daemon, absl::Seconds(10));
   RunFor(options.pull_expires + absl::Milliseconds(100));
@@ -173,7 +175,7 @@ TEST_F(DrainScenario, LastDeliveriesThatGoFromAppToAppAreNamedWhenTheLastOneBrea
   Break(first);
   EXPECT_FALSE(daemon.report.has_value()) << "they wait for the next frame to the second app";
   Break(second);
-  RunUntil([&] { return daemon.report.has_value(); });
+  ASSERT_TRUE(RunUntil([&] { return daemon.report.has_value(); }));
   EXPECT_EQ(daemon.report->awaited, 3u);
   EXPECT_EQ(daemon.report->unsettled, 3u);
   EXPECT_EQ(CountSent(Verdict::kNak), 0u);
@@ -183,12 +185,12 @@ TEST_F(DrainScenario, ADrainWhileNatsIsDownWaitsForItAndLosesNothing) {
   TestDaemon& daemon = StartDaemon();
   TestApp& app = Open(daemon);
   Publish(5);
-  RunUntil([&] { return app.stream.given().size() == 5; });
+  ASSERT_TRUE(RunUntil([&] { return app.stream.given().size() == 5; }));
   daemon.source->Disconnect(absl::Seconds(4));
   RunFor(absl::Milliseconds(10));
   Drain(daemon, absl::Seconds(10));
   Ack(app, Range(1, 5));
-  RunUntil([&] { return daemon.report.has_value(); });
+  ASSERT_TRUE(RunUntil([&] { return daemon.report.has_value(); }));
   EXPECT_EQ(server().unsettled(), 0u);
   EXPECT_EQ(daemon.report->unsettled, 0u);
   EXPECT_EQ(ack_waits_over, 0);
@@ -198,12 +200,12 @@ TEST_F(DrainScenario, ADrainEndsByItsDeadlineThoughNatsStaysAway) {
   TestDaemon& daemon = StartDaemon();
   TestApp& app = Open(daemon);
   Publish(5);
-  RunUntil([&] { return app.stream.given().size() == 5; });
+  ASSERT_TRUE(RunUntil([&] { return app.stream.given().size() == 5; }));
   daemon.source->Disconnect(absl::Hours(1));
   RunFor(absl::Milliseconds(10));
   Drain(daemon, absl::Seconds(5));
   Ack(app, Range(1, 5));
-  RunUntil([&] { return daemon.report.has_value(); }, absl::Seconds(5) + 2 * options.confirm_timeout);
+  ASSERT_TRUE(RunUntil([&] { return daemon.report.has_value(); }, absl::Seconds(5) + 2 * options.confirm_timeout));
   EXPECT_EQ(daemon.report->unsettled, 5u);
 }
 
@@ -211,15 +213,15 @@ TEST_F(DrainScenario, TheDrainOfOneAppLeavesItsSiblingAtWork) {
   TestDaemon& daemon = StartDaemon();
   TestApp& leaving = Open(daemon, {.messages = 2});
   Publish(2);
-  RunUntil([&] { return leaving.stream.given().size() == 2; });
+  ASSERT_TRUE(RunUntil([&] { return leaving.stream.given().size() == 2; }));
   TestApp& staying = Open(daemon);
   leaving.session->OnDrain(absl::Seconds(10));
   EXPECT_EQ(leaving.stream.last<core::DrainingNotice>()->reason, core::DrainReason::kApp);
   Publish(3);
-  RunUntil([&] { return staying.stream.given().size() == 3; });
+  ASSERT_TRUE(RunUntil([&] { return staying.stream.given().size() == 3; }));
   EXPECT_FALSE(leaving.stream.finished().has_value());
   Ack(leaving, {1, 2});
-  RunUntil([&] { return leaving.stream.finished().has_value(); }, absl::Seconds(1));
+  ASSERT_TRUE(RunUntil([&] { return leaving.stream.finished().has_value(); }, absl::Seconds(1)));
   EXPECT_TRUE(leaving.stream.finished()->ok());
   EXPECT_EQ(leaving.stream.last<core::DrainedNotice>()->report.acked, 2u);
   EXPECT_TRUE(server().settled(1) && server().settled(2));
@@ -230,12 +232,12 @@ TEST_F(DrainScenario, AnAppsDrainNaksWhatItStillHoldsAtItsDeadline) {
   TestDaemon& daemon = StartDaemon();
   TestApp& leaving = Open(daemon, {.messages = 2});
   Publish(2);
-  RunUntil([&] { return leaving.stream.given().size() == 2; });
+  ASSERT_TRUE(RunUntil([&] { return leaving.stream.given().size() == 2; }));
   TestApp& staying = Open(daemon);
   leaving.session->OnDrain(absl::Seconds(2));
-  RunUntil([&] { return leaving.stream.finished().has_value(); }, absl::Seconds(3) + options.pull_expires);
+  ASSERT_TRUE(RunUntil([&] { return leaving.stream.finished().has_value(); }, absl::Seconds(3) + options.pull_expires));
   EXPECT_TRUE(leaving.stream.last<core::DrainedNotice>()->report.deadline_exceeded);
-  RunUntil([&] { return staying.stream.given().size() == 2; }, absl::Seconds(2));
+  ASSERT_TRUE(RunUntil([&] { return staying.stream.given().size() == 2; }, absl::Seconds(2)));
   EXPECT_EQ(ack_waits_over, 0);
 }
 
@@ -243,15 +245,15 @@ TEST_F(DrainScenario, SigtermWaitsForNobodyOnceTheAppsAreGone) {
   TestDaemon& daemon = StartDaemon();
   TestApp& app = Open(daemon, {}, "app");
   Publish(3);
-  RunUntil([&] { return app.stream.given().size() == 3; });
+  ASSERT_TRUE(RunUntil([&] { return app.stream.given().size() == 3; }));
   Terminate(daemon, absl::Minutes(1));
   RunFor(absl::Seconds(3));
   EXPECT_FALSE(daemon.exited);
   TestApp& other = Open(StartDaemon());
   Break(app);
-  RunUntil([&] { return daemon.exited; }, absl::Milliseconds(100));
+  ASSERT_TRUE(RunUntil([&] { return daemon.exited; }, absl::Milliseconds(100)));
   EXPECT_EQ(daemon.report->naked, 3u);
-  RunUntil([&] { return other.stream.given().size() == 3; }, absl::Milliseconds(100));
+  ASSERT_TRUE(RunUntil([&] { return other.stream.given().size() == 3; }, absl::Milliseconds(100)));
 }
 
 TEST_F(DrainScenario, SigtermOfAnIdleDaemonTakesNoLongerThanItsPull) {
@@ -259,7 +261,7 @@ TEST_F(DrainScenario, SigtermOfAnIdleDaemonTakesNoLongerThanItsPull) {
   TestApp& app = Open(daemon);
   RunFor(absl::Milliseconds(100));
   Terminate(daemon, absl::Minutes(1));
-  RunUntil([&] { return daemon.exited; }, options.pull_expires + absl::Milliseconds(200));
+  ASSERT_TRUE(RunUntil([&] { return daemon.exited; }, options.pull_expires + absl::Milliseconds(200)));
   EXPECT_TRUE(app.stream.finished()->ok());
 }
 
@@ -267,14 +269,14 @@ TEST_F(DrainScenario, AnAppMayComeBackToADrainingDaemonForWhatItHolds) {
   TestDaemon& daemon = StartDaemon();
   TestApp& before = Open(daemon, {}, "app");
   Publish(2);
-  RunUntil([&] { return before.stream.given().size() == 2; });
+  ASSERT_TRUE(RunUntil([&] { return before.stream.given().size() == 2; }));
   Drain(daemon, absl::Seconds(10));
   Break(before);
   TestApp& after = Open(daemon, {}, "app", before.stream.ids());
   const std::vector<uint64_t> ids = before.stream.ids();
   const core::SettleRun run = {ids, {}};
   after.session->OnSettle({&run, 1});
-  RunUntil([&] { return daemon.report.has_value(); }, absl::Seconds(3));
+  ASSERT_TRUE(RunUntil([&] { return daemon.report.has_value(); }, absl::Seconds(3)));
   EXPECT_EQ(daemon.report->acked, 2u);
   EXPECT_EQ(server().unsettled(), 0u);
 }
@@ -284,14 +286,14 @@ TEST_F(DrainScenario, AfterACrashWhatWasHeldComesBackByTheAckWaitAlone) {
   TestDaemon& daemon = StartDaemon();
   TestApp& app = Open(daemon);
   Publish(3);
-  RunUntil([&] { return app.stream.given().size() == 3; });
+  ASSERT_TRUE(RunUntil([&] { return app.stream.given().size() == 3; }));
   Ack(app, {1});
   RunFor(absl::Milliseconds(50));
   Kill(daemon);
   TestApp& other = Open(StartDaemon());
   RunFor(absl::Seconds(4));
   EXPECT_THAT(other.stream.given(), IsEmpty());
-  RunUntil([&] { return other.stream.given().size() == 2; }, absl::Seconds(2));
+  ASSERT_TRUE(RunUntil([&] { return other.stream.given().size() == 2; }, absl::Seconds(2)));
   EXPECT_THAT(other.stream.sequences(), ElementsAre(2, 3));
   EXPECT_EQ(ack_waits_over, 2);
 }

@@ -13,7 +13,7 @@ using core::Verdict;
 namespace {
 
 // After a mishap is over, core has this long to make up for it before the exception ends.
-constexpr absl::Duration kRecovery = absl::Seconds(4);
+constexpr absl::Duration kRecovery = absl::Milliseconds(500);
 
 }  // namespace
 
@@ -98,7 +98,14 @@ void Ledger::OnPull(int owner, const core::PullRequest& request) {
 
 void Ledger::OnIntakeClosed(int owner) {
   trace_->Add("intake closed: daemon", owner);
-  daemons_.at(owner).intake_closed = true;
+  DaemonRecord& daemon = daemons_.at(owner);
+  daemon.intake_closed = true;
+  daemon.intake_closed_at = now();
+}
+
+void Ledger::OnInfoRequested(int owner) {
+  DaemonRecord& daemon = daemons_.at(owner);
+  daemon.info_requested = daemon.intake_closed;
 }
 
 void Ledger::OnMisuse(int owner, absl::string_view what) {
@@ -164,7 +171,10 @@ const char* Ledger::BlameForRelease(const Attempt& attempt, const Fate& fate) co
   const DaemonRecord& daemon = daemons_.at(attempt.owner);
   if (!fate.seen) {
     if (LastAttempt(attempt)) return "NAKed on its last delivery, unseen: that is the end of it";
-    if (daemon.draining) return daemon.intake_closed ? nullptr : "released before the fence";
+    if (daemon.draining && !daemon.intake_closed) return "released before the fence";
+    const bool could_ask = daemon.link_up_since <= daemon.intake_closed_at;
+    if (daemon.draining && could_ask && !daemon.info_requested) return "released without CONSUMER.INFO after the UNSUB";
+    if (daemon.draining) return nullptr;
     return now() >= fate.lease_from + daemon.options.resume_window ? nullptr : "unseen, and NAKed while serving";
   }
   const StreamRecord& stream = streams_.at(fate.stream);

@@ -82,6 +82,7 @@ class Ledger final : public ModelJetStream::Witness {
   void OnLink(int owner, bool up) override;
   void OnPull(int owner, const core::PullRequest& request) override;
   void OnIntakeClosed(int owner) override;
+  void OnInfoRequested(int owner) override;
   void OnReceived(const Attempt& attempt) override;
   void OnVerdictSent(const Attempt& attempt, const core::Settlement& settlement,
                      ModelJetStream::Sending sending) override;
@@ -112,6 +113,8 @@ class Ledger final : public ModelJetStream::Witness {
     core::ConsumerOptions options;
     bool draining = false;
     bool intake_closed = false;
+    absl::Time intake_closed_at;
+    bool info_requested = false;  // since then
     bool drained = false;
     bool killed = false;
     bool gone = false;

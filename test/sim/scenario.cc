@@ -60,11 +60,12 @@ void Scenario::Publish(int count, size_t size) {
   for (int i = 0; i < count; ++i) server().Publish("orders.new", std::string(size, 'x'));
 }
 
-void Scenario::RunUntil(const std::function<bool()>& condition, absl::Duration limit) {
+testing::AssertionResult Scenario::RunUntil(const std::function<bool()>& condition, absl::Duration limit) {
   const absl::Time end = now() + limit;
   while (!condition() && loop_.Step(end)) {
   }
-  EXPECT_TRUE(condition()) << "not within " << limit;
+  if (condition()) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << "not within " << limit;
 }
 
 uint64_t Scenario::CountSent(core::Verdict verdict) const {

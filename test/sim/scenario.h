@@ -66,8 +66,8 @@ class Scenario : public testing::Test, public ModelJetStream::Witness {
   void Publish(int count, size_t size = 10);
   absl::Time now() const { return loop_.now(); }
   void RunFor(absl::Duration duration) { loop_.RunFor(duration); }
-  // Fails the test if it does not come true within `limit`.
-  void RunUntil(const std::function<bool()>& condition, absl::Duration limit = absl::Seconds(30));
+  // Until it comes true; a failure if it does not within `limit`.
+  testing::AssertionResult RunUntil(const std::function<bool()>& condition, absl::Duration limit = absl::Seconds(30));
 
   // What was seen so far.
   std::vector<Sent> sent;  // verdicts, by all daemons

@@ -20,11 +20,12 @@ TEST_F(SessionScenario, HalfCloseHandsBackAtOnce) {
   TestDaemon& first = StartDaemon();
   TestApp& leaving = Open(first);
   Publish(3);
-  RunUntil([&] { return leaving.stream.given().size() == 3; });
+  ASSERT_TRUE(RunUntil([&] { return leaving.stream.given().size() == 3; }));
   TestApp& other = Open(StartDaemon());
   HalfClose(leaving);
   EXPECT_TRUE(leaving.stream.finished()->ok());
-  RunUntil([&] { return other.stream.given().size() == 3; }, options.pull_expires + absl::Milliseconds(100));
+  ASSERT_TRUE(
+      RunUntil([&] { return other.stream.given().size() == 3; }, options.pull_expires + absl::Milliseconds(100)));
   EXPECT_THAT(other.stream.sequences(), ElementsAre(1, 2, 3));
   EXPECT_EQ(ack_waits_over, 0);
 }
@@ -46,7 +47,7 @@ TEST_F(SessionScenario, AnAppThatComesBackInTimeKeepsWhatItHolds) {
   TestDaemon& daemon = StartDaemon();
   TestApp& before = Open(daemon, {}, "app");
   Publish(3);
-  RunUntil([&] { return before.stream.given().size() == 3; });
+  ASSERT_TRUE(RunUntil([&] { return before.stream.given().size() == 3; }));
   Break(before);
   RunFor(options.resume_window / 2);
   TestApp& after = Open(daemon, {}, "app", before.stream.ids());
@@ -56,7 +57,7 @@ TEST_F(SessionScenario, AnAppThatComesBackInTimeKeepsWhatItHolds) {
   const std::vector<uint64_t> ids = before.stream.ids();
   const core::SettleRun run = {ids, {}};
   after.session->OnSettle({&run, 1});
-  RunUntil([&] { return server().unsettled() == 0; });
+  ASSERT_TRUE(RunUntil([&] { return server().unsettled() == 0; }));
   EXPECT_EQ(CountSent(Verdict::kNak), 0u);
 }
 
@@ -64,7 +65,7 @@ TEST_F(SessionScenario, WhatGotLostOnTheWayToAnAppIsHandedOutAgainOnItsReturn) {
   TestDaemon& daemon = StartDaemon();
   TestApp& before = Open(daemon, {}, "app");
   Publish(3);
-  RunUntil([&] { return before.stream.given().size() == 3; });
+  ASSERT_TRUE(RunUntil([&] { return before.stream.given().size() == 3; }));
   Break(before);
   TestApp& after = Open(daemon, {}, "app", {before.stream.id_of(2)});
   EXPECT_THAT(after.stream.last<core::OpenedNotice>()->resumed, ElementsAre(before.stream.id_of(2)));
@@ -76,12 +77,12 @@ TEST_F(SessionScenario, AfterTheResumeWindowWhatWasHeldIsNakedInOrder) {
   TestDaemon& daemon = StartDaemon();
   TestApp& gone = Open(daemon, {}, "app");
   Publish(5);
-  RunUntil([&] { return gone.stream.given().size() == 5; });
+  ASSERT_TRUE(RunUntil([&] { return gone.stream.given().size() == 5; }));
   TestApp& other = Open(StartDaemon());
   Break(gone);
   RunFor(options.resume_window - absl::Milliseconds(1));
   EXPECT_EQ(CountSent(Verdict::kNak), 0u);
-  RunUntil([&] { return other.stream.given().size() == 5; }, absl::Milliseconds(100));
+  ASSERT_TRUE(RunUntil([&] { return other.stream.given().size() == 5; }, absl::Milliseconds(100)));
   EXPECT_THAT(other.stream.sequences(), ElementsAre(1, 2, 3, 4, 5));
   EXPECT_EQ(ack_waits_over, 0);
 }
@@ -100,21 +101,21 @@ TEST_F(SessionScenario, ALateAckIsForwardedAndALateNakIsNot) {
   TestDaemon& daemon = StartDaemon();
   TestApp& slow = Open(daemon, {.messages = 2});
   Publish(2);
-  RunUntil([&] { return slow.stream.last<core::LeasesEndedNotice>() != nullptr; });
+  ASSERT_TRUE(RunUntil([&] { return slow.stream.last<core::LeasesEndedNotice>() != nullptr; }));
   TestApp& other = Open(StartDaemon());
-  RunUntil([&] { return other.stream.given().size() == 2; });
+  ASSERT_TRUE(RunUntil([&] { return other.stream.given().size() == 2; }));
   Ack(slow, {1});
   Nak(slow, {2});
   EXPECT_THAT(slow.stream.outcomes(slow.stream.id_of(1)), ElementsAre(SettleOutcome::kLate));
   EXPECT_THAT(slow.stream.outcomes(slow.stream.id_of(2)), ElementsAre(SettleOutcome::kLate));
-  RunUntil([&] { return server().settled(1); }, absl::Milliseconds(100));
+  ASSERT_TRUE(RunUntil([&] { return server().settled(1); }, absl::Milliseconds(100)));
   EXPECT_EQ(CountSent(Verdict::kNak), 0u);
 }
 
 TEST_F(SessionScenario, VerdictsOnWhatIsNotHeldAreAnsweredOneByOne) {
   TestApp& app = Open(StartDaemon());
   Publish(1);
-  RunUntil([&] { return app.stream.given().size() == 1; });
+  ASSERT_TRUE(RunUntil([&] { return app.stream.given().size() == 1; }));
   const uint64_t id = app.stream.id_of(1);
   const std::vector<uint64_t> ids = {id, id, 12345};
   const core::SettleRun run = {ids, {}};
@@ -137,7 +138,7 @@ TEST_F(SessionScenario, NothingIsGivenBeyondTheCreditAndAPauseHoldsBackWhatWasQu
   RunFor(absl::Seconds(1));
   EXPECT_EQ(app.stream.given().size(), 4u);
   app.session->OnCredit({.messages = 4});
-  RunUntil([&] { return app.stream.given().size() == 6; });
+  ASSERT_TRUE(RunUntil([&] { return app.stream.given().size() == 6; }));
   EXPECT_THAT(app.stream.sequences(), ElementsAre(1, 2, 3, 4, 5, 6));
 }
 

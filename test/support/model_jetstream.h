@@ -89,6 +89,7 @@ class ModelJetStream {
     virtual void OnLink(int /*owner*/, bool /*up*/) {}
     virtual void OnPull(int /*owner*/, const core::PullRequest&) {}
     virtual void OnIntakeClosed(int /*owner*/) {}
+    virtual void OnInfoRequested(int /*owner*/) {}
     virtual void OnReceived(const Attempt&) {}
     virtual void OnVerdictSent(const Attempt&, const core::Settlement&, Sending) {}
     virtual void OnMisuse(int /*owner*/, absl::string_view /*what*/) {}  // the contract of MessageSource is broken

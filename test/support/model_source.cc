@@ -150,6 +150,7 @@ void ModelSource::Attach() {
 
 void ModelSource::RequestInfo() {
   CheckUse(told_connected_, "RequestInfo() while not connected");
+  witness_->OnInfoRequested(options_.owner);
   const uint64_t request =
       Begin(kRequestTimeout, [this](const absl::StatusOr<core::ConsumerInfo>& info) { listener_->OnInfo(info); });
   Up([this, request] {
