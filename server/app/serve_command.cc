@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -81,7 +82,7 @@ core::Daemon::Report AwaitDrained(Signals& signals, Process& process, std::uniqu
     if (signal == SIGINT && interrupted) QuitAtOnce(process, std::move(log));
     interrupted = interrupted || signal == SIGINT;
     base::LogInfo(terminating ? "already terminating" : "terminating",
-                  {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+                  {{"signal", absl::StrCat("SIG", sigabbrev_np(signal))}});
     if (terminating) continue;
     terminating = true;
     process.Terminate([&slot, &signals](const core::Daemon::Report& report) {

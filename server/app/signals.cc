@@ -7,7 +7,7 @@ namespace sluice::app {
 Signals::Signals() : waiter_(pthread_self()) {
   signal(SIGPIPE, SIG_IGN);
   sigemptyset(&set_);
-  for (const int number : {SIGTERM, SIGINT, kWoken}) sigaddset(&set_, number);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, kWoken}) sigaddset(&set_, number);
   pthread_sigmask(SIG_BLOCK, &set_, nullptr);
 }
 

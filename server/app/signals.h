@@ -16,7 +16,7 @@ class Signals {
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
 
-  // Waits for SIGTERM, SIGINT or kWoken, and returns which. The making thread.
+  // Waits for SIGTERM, SIGINT, SIGHUP (its terminal was closed) or kWoken, and returns which. The making thread.
   int Wait();
   // Any thread: makes Wait() return kWoken.
   void Wake();
