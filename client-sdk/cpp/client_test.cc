@@ -272,14 +272,17 @@ TEST_F(ClientTest, InProgressIsToldAndNotPiledUp) {
 }
 
 TEST_F(ClientTest, AnEndedLeaseIsSeenByTheHandler) {
+  std::promise<void> started;  // what no handler has yet would be dropped
   std::promise<void> cancelled;
   const auto consumption = client_.Consume("orders", [&](Message& m) {
+    started.set_value();
     while (!m.cancelled()) std::this_thread::yield();
     cancelled.set_value();
     return Ack();
   });
   auto stream = Accept();
   stream->Deliver(1);
+  started.get_future().get();
   v1::ConsumeResponse ended;
   ended.mutable_leases_ended()->add_ids(1);
   stream->Write(ended);
