@@ -10,14 +10,30 @@ namespace {
 constexpr absl::Duration kAckUnderWay = absl::Seconds(3);
 // A redelivery this close below the ack wait has waited for it.
 constexpr double kNearly = 0.9;
+// An absence of all daemons this long, in ack waits, is no fault of theirs.
+constexpr double kLongAbsence = 0.2;
 
 std::optional<Why> FindExcuse(const Handled& first, const Handled& again, const std::vector<Excuse>& excuses) {
   const absl::Time before = absl::FromUnixMicros(first.handled_us);
   const absl::Time after = absl::FromUnixMicros(again.handled_us);
   for (const Excuse& excuse : excuses) {
-    if (before <= excuse.at && before >= excuse.at - kAckUnderWay && after >= excuse.at) return excuse.why;
+    if (before <= excuse.until && before >= excuse.at - kAckUnderWay && after >= excuse.at) return excuse.why;
   }
   return std::nullopt;
+}
+
+// Whether it had waited for the ack wait when it was handled. Absences that are long for it do not count: a starved
+// machine takes seconds to end a process. Short ones do, or many of them would hide a wait.
+bool WaitedForTheAckWait(const Handled& line, absl::Duration ack_wait, const std::vector<Absence>& absences) {
+  const absl::Time stored = absl::FromUnixMicros(line.stored_us);
+  const absl::Time handled = absl::FromUnixMicros(line.handled_us);
+  absl::Duration waited = handled - stored;
+  for (const Absence& absence : absences) {
+    if (absence.end - absence.begin < kLongAbsence * ack_wait) continue;
+    const absl::Duration shared = std::min(handled, absence.end) - std::max(stored, absence.begin);
+    waited -= std::max(shared, absl::ZeroDuration());
+  }
+  return waited > kNearly * ack_wait;
 }
 
 void Print(std::ostream& out, const char* what, const std::vector<uint64_t>& numbers) {
@@ -30,7 +46,7 @@ void Print(std::ostream& out, const char* what, const std::vector<uint64_t>& num
 }  // namespace
 
 Account Balance(uint64_t published, const std::vector<Handled>& handled, absl::Duration ack_wait,
-                const std::vector<Excuse>& excuses) {
+                const std::vector<Excuse>& excuses, const std::vector<Absence>& absences) {
   Account account;
   account.published = published;
   account.handled = handled.size();
@@ -42,8 +58,7 @@ Account Balance(uint64_t published, const std::vector<Handled>& handled, absl::D
     }
     if (line.num_delivered > 1) {
       ++account.redelivered;
-      if (absl::Microseconds(line.handled_us - line.stored_us) > kNearly * ack_wait)
-        account.late.push_back(line.number);
+      if (WaitedForTheAckWait(line, ack_wait, absences)) account.late.push_back(line.number);
     }
     if (const Handled* before = last[line.number]; before != nullptr) {
       if (const auto why = FindExcuse(*before, line, excuses)) {

@@ -21,6 +21,13 @@ enum class Why : char {
 struct Excuse {
   Why why;
   absl::Time at;
+  absl::Time until = at;  // till then verdicts could not get through: apps may have worked on
+};
+
+// No daemon served: what came back to JetStream waited for the next one.
+struct Absence {
+  absl::Time begin;
+  absl::Time end;
 };
 
 // The balance of what was published and what was handled.
@@ -29,7 +36,7 @@ struct Account {
   uint64_t handled = 0;         // lines
   std::vector<uint64_t> lost;   // never handled
   std::vector<uint64_t> twice;  // handled again, without an excuse
-  std::vector<uint64_t> late;   // delivered again only after the ack wait
+  std::vector<uint64_t> late;   // delivered again only after the ack wait, long absences not counted
   std::map<Why, uint64_t> excused;
   uint64_t redelivered = 0;  // handled with num_delivered > 1
 
@@ -38,7 +45,7 @@ struct Account {
 
 // Of the messages 1..published. Each excuse covers work done at most a few seconds before it.
 Account Balance(uint64_t published, const std::vector<Handled>& handled, absl::Duration ack_wait,
-                const std::vector<Excuse>& excuses = {});
+                const std::vector<Excuse>& excuses = {}, const std::vector<Absence>& absences = {});
 
 // Whether each of 1..published was handled at least once.
 bool AllHandled(uint64_t published, const std::vector<Handled>& handled);

@@ -57,6 +57,22 @@ TEST(Account, AnExcuseIsForWorkShortlyBefore) {
               ElementsAre(Pair(Why::kServerLostAck, 1)));
 }
 
+TEST(Account, AnExcuseMayLast) {
+  const std::vector<Handled> lines = {Line(1, absl::Seconds(5)), Line(1, absl::Seconds(8), 2)};
+  const Excuse excuse = {Why::kKilled, kStart + absl::Seconds(4), kStart + absl::Seconds(6)};
+  EXPECT_TRUE(Balance(1, lines, kAckWait, {excuse}).twice.empty());
+}
+
+TEST(Account, AnAbsenceOfAllDaemonsIsNoWaitForTheAckWait) {
+  const std::vector<Handled> lines = {Line(1, absl::Seconds(15), 2)};
+  const auto absent = [](int begin, int end) {
+    return Absence{kStart + absl::Seconds(begin), kStart + absl::Seconds(end)};
+  };
+  EXPECT_THAT(Balance(1, lines, kAckWait, {}, {absent(-5, 3), absent(5, 9)}).late, IsEmpty());
+  EXPECT_THAT(Balance(1, lines, kAckWait, {}, {absent(-5, 3), absent(16, 60)}).late, ElementsAre(1));
+  EXPECT_THAT(Balance(1, lines, kAckWait, {}, std::vector<Absence>(10, absent(2, 3))).late, ElementsAre(1));
+}
+
 TEST(Account, LateIsWhatWasDeliveredAgainAfterTheAckWait) {
   EXPECT_THAT(Balance(1, {Line(1, kAckWait, 2)}, kAckWait).late, ElementsAre(1));
   EXPECT_THAT(Balance(1, {Line(1, kAckWait / 2, 2)}, kAckWait).late, IsEmpty());

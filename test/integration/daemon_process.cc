@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -79,6 +80,11 @@ absl::Status DaemonProcess::AwaitReady() {
     return status.consumers_size() == 1 && status.consumers(0).state().kind() == sluice::v1::State::KIND_SERVING;
   });
   return ready ? absl::OkStatus() : absl::DeadlineExceededError("the consumer is not SERVING");
+}
+
+void DaemonProcess::Signal(int signal) {
+  signalled_ = std::min(signalled_, absl::Now());
+  process_.Signal(signal);
 }
 
 std::optional<int> DaemonProcess::Terminate(absl::Duration patience) {

@@ -41,7 +41,9 @@ class DaemonProcess {
   // Returns when it is connected to NATS as well, and the consumer is SERVING.
   absl::Status AwaitReady();
 
-  void Signal(int signal) { process_.Signal(signal); }
+  void Signal(int signal);
+  // When it was first sent a signal; InfiniteFuture: it was not.
+  absl::Time signalled() const { return signalled_; }
   std::optional<int> Wait(absl::Duration patience = absl::Seconds(40)) { return process_.Wait(patience); }
   // SIGTERM, and its exit code.
   std::optional<int> Terminate(absl::Duration patience = absl::Seconds(40));
@@ -60,6 +62,7 @@ class DaemonProcess {
 
   const std::string dir_;
   const int64_t log_start_;
+  absl::Time signalled_ = absl::InfiniteFuture();
   Process process_;
   std::unique_ptr<sluice::v1::AdminService::Stub> admin_;
 };

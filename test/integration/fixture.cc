@@ -45,9 +45,11 @@ bool IntegrationTest::ConnectAdmin() {
 }
 
 bool IntegrationTest::StartDaemon() {
+  const absl::Time gone = daemon_ == nullptr ? absl::InfiniteFuture() : daemon_->signalled();
   daemon_ = std::make_unique<DaemonProcess>(dir_.path(), options_);
   const absl::Status serving = daemon_->AwaitServing();
   EXPECT_TRUE(serving.ok()) << serving;
+  absences_.push_back({gone, absl::Now()});
   return serving.ok();
 }
 
@@ -74,7 +76,7 @@ Account IntegrationTest::SettleUp(const std::vector<Excuse>& excuses) {
   Eventually([&] { return AllHandled(published, handled_.Read()); });
   EXPECT_TRUE(Eventually([&] { return Told("num_ack_pending") == 0; }))
       << Told("num_ack_pending") << " wait for an ack";
-  return Balance(published, handled_.Read(), options_.ack_wait, excuses);
+  return Balance(published, handled_.Read(), options_.ack_wait, excuses, absences_);
 }
 
 int64_t IntegrationTest::Told(const char* field) {

@@ -54,6 +54,7 @@ class IntegrationTest : public testing::TestWithParam<std::string> {
   std::unique_ptr<Load> load_;
   std::unique_ptr<DaemonProcess> daemon_;
   std::vector<std::unique_ptr<AppProcess>> apps_;
+  std::vector<Absence> absences_;  // of one daemon after the other
 };
 
 // What every account has in common: nothing is lost, and nothing was done twice without an excuse.
