@@ -170,7 +170,7 @@ constexpr ConsumerRule kConsumerRules[] = {
     {{"inactive-threshold-set", Severity::kWarning,
       "JetStream deletes the consumer, durable or not, and forgets what it settled, when nothing has pulled for so "
       "long; without an app nothing pulls",
-      "leave it out, and set it to 0 on the server where it has one"},
+      "leave it out, and remove it on the server where it has one"},
      InactiveThreshold},
     {{"mem-storage", Severity::kWarning,
       "a restart of the nats-server forgets what was settled, and messages are delivered again",
@@ -198,7 +198,7 @@ void LintConsumer(const Config& config, size_t i, const Places& places, std::vec
     std::string path = absl::StrCat("consumers[", i, "].", fact->key);
     const bool is_of_server = absl::StartsWith(fact->key, "config.") && !places.Has(path);
     problems.push_back(Broken(rule.rule, PlaceInConsumer(places, i, fact->key), path,
-                              absl::StrCat(is_of_server ? "of JetStream " : "", fact->is)));
+                              absl::StrCat(is_of_server ? "in JetStream " : "", fact->is)));
   }
 }
 

@@ -130,7 +130,7 @@ TEST(Lint, WhatJetStreamHasIsToldAsItsOwn) {
   const std::vector<Problem> problems = Lint(loaded.config, loaded.places);
   ASSERT_EQ(problems.size(), 1u);
   EXPECT_THAT(problems[0].ToString(),
-              HasSubstr("f.yaml:1:14: warning: max-deliver-one: consumers[0].config.max_deliver of JetStream is 1: "));
+              HasSubstr("f.yaml:1:14: warning: max-deliver-one: consumers[0].config.max_deliver in JetStream is 1: "));
 }
 
 TEST(Lint, AFlagIsNamedAndComesFirst) {
