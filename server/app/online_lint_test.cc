@@ -118,6 +118,7 @@ std::vector<Case> Cases() {
   };
 }
 
+// Mutations: Effective() without the backoff; CheckDifferences() that takes what is fixed for harmless with verify too.
 TEST(OnlineLint, EachRuleIsBrokenAloneAndJustNot) {
   for (const Case& c : Cases()) {
     EXPECT_THAT(RulesBroken(c.consumer, c.broken), ElementsAre(c.rule)) << c.rule << ": " << c.consumer;
@@ -141,6 +142,7 @@ TEST(OnlineLint, WhatOldServersDoNotKnowIsAnError) {
               ElementsAre("server-before-2.10.16", "server-before-2.10.4"));
 }
 
+// Mutation: FillIn() in any case.
 TEST(OnlineLint, WhatTheFileSaysOutranksWhatTheServerHas) {
   const Survey survey = With([](SurveyAnswer& answer) {
     answer.config.max_deliver = 1;

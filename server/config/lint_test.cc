@@ -84,6 +84,7 @@ const std::vector<Case>& Cases() {
   return *cases;
 }
 
+// Mutation: `>` instead of `>=` in AckWaitShort().
 TEST(Lint, EachRuleIsBrokenAloneAndJustNot) {
   for (const Case& c : Cases()) {
     EXPECT_THAT(RulesBroken(c.broken), ElementsAre(c.rule)) << c.broken;
@@ -116,6 +117,7 @@ TEST(Lint, NamesTheKeyAndWhatToSet) {
       "gives back was its last delivery, and JetStream gives it up; set 5 or more, or -1 for no limit");
 }
 
+// Mutation: PlaceInConsumer() with the nearest place in any case.
 TEST(Lint, AKeyThatIsNotGivenIsFoundAtTheConsumersName) {
   const std::string yaml = "consumers:\n  - stream: S\n    name: o\n    config:\n      max_ack_pending: 100\n";
   ASSERT_EQ(LintText(yaml).size(), 1u);
