@@ -51,9 +51,9 @@ TEST_F(ConfigSourceTest, FlagOutranksEnvironmentOutranksFileOutranksDefault) {
 }
 
 TEST_F(ConfigSourceTest, EveryFlagReachesItsKey) {
-  const config::Loaded loaded = Load({"--config", file_, "--listen-unix", "", "--listen-tcp", "127.0.0.1:0",
-                                      "--log-level", "error", "--log-format=text", "--drain-timeout", "9s",
-                                      "--grace-period", "19s", "--pods", "3"});
+  const config::Loaded loaded =
+      Load({"--config", file_, "--listen-unix", "", "--listen-tcp", "127.0.0.1:0", "--log-level", "error",
+            "--log-format=text", "--drain-timeout", "9s", "--grace-period", "19s", "--pods", "3"});
   ASSERT_TRUE(loaded.ok()) << loaded.problems[0].ToString();
   EXPECT_EQ(loaded.config.listen.unix_socket, "");
   EXPECT_EQ(loaded.config.listen.tcp, "127.0.0.1:0");
