@@ -11,11 +11,15 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "app/exit_code.h"
 #include "test/integration/await.h"
 #include "test/integration/process.h"
+#include "test/support/nats_admin.h"
+#include "test/support/nats_server.h"
 
 namespace sluice::app {
 namespace {
@@ -81,10 +85,10 @@ class ConfiguredTest : public ::testing::Test {
  protected:
   ConfiguredTest() { Configure(""); }
 
-  void Configure(const std::string& more) {
-    WriteFile(file_,
-              absl::StrCat("nats: {servers: 'nats://127.0.0.1:1'}\n", "listen: {unix: ", dir_ / "s.sock", "}\n",
-                           "drain: {timeout: 500ms}\n", more, "consumers:\n  - name: orders\n    stream: ORDERS\n"));
+  void Configure(const std::string& more, const std::string& consumer = "") {
+    WriteFile(file_, absl::StrCat("nats: {servers: 'nats://127.0.0.1:1'}\n", "listen: {unix: ", dir_ / "s.sock", "}\n",
+                                  "drain: {timeout: 500ms}\n", more,
+                                  "consumers:\n  - name: orders\n    stream: ORDERS\n", consumer));
   }
   std::string Problem(int line, int column) const { return absl::StrCat(file_, ":", line, ":", column, ": "); }
 
@@ -134,6 +138,121 @@ TEST_F(ConfiguredTest, CommandsWithoutADaemon) {
   const Finished health = Sluice({"healthcheck", "--address", nobody, "--timeout", "5s"});
   EXPECT_EQ(health.exit_code, kExitUnhealthy);
 }
+
+TEST_F(ConfiguredTest, CheckWarnsByRuleAndStrictFails) {
+  Configure("", "    config:\n      max_deliver: 1\n");
+  const std::string warning = Problem(8, 7) + "warning: max-deliver-one: consumers[0].config.max_deliver is 1: ";
+  const Finished check = Sluice({"config", "check", "-c", file_});
+  EXPECT_EQ(check.exit_code, kExitOk);
+  EXPECT_THAT(check.err, StartsWith(warning));
+  EXPECT_EQ(std::count(check.err.begin(), check.err.end(), '\n'), 1) << check.err;
+  EXPECT_THAT(check.out, StartsWith(file_ + " is good, with 1 warning.\n\nCONSUMER"));
+
+  const Finished strict = Sluice({"config", "check", "-c", file_, "--strict"});
+  EXPECT_EQ(strict.exit_code, kExitConfiguration);
+  EXPECT_EQ(strict.err, check.err);
+  EXPECT_THAT(strict.out, IsEmpty());
+
+  const Finished as_json = Sluice({"config", "check", "-c", file_, "--output", "json"});
+  EXPECT_EQ(as_json.exit_code, kExitOk);
+  const auto json = nlohmann::json::parse(as_json.out);
+  EXPECT_EQ(json["ok"], true);
+  ASSERT_EQ(json["problems"].size(), 1u);
+  EXPECT_EQ(json["problems"][0]["severity"], "warning");
+  EXPECT_EQ(json["problems"][0]["rule"], "max-deliver-one");
+  EXPECT_EQ(json["problems"][0]["line"], 8);
+}
+
+TEST_F(ConfiguredTest, CheckKnowsTheDeploymentByFlagAndEnvironment) {
+  const Finished flag = Sluice({"config", "check", "-c", file_, "--grace-period", "10s"});
+  EXPECT_THAT(flag.err, StartsWith(Problem(3, 9) + "warning: drain-timeout-above-grace: drain.timeout is 500ms, "));
+  setenv("SLUICE_GRACE_PERIOD", "11s", 1);
+  const Finished variable = Sluice({"config", "check", "-c", file_});
+  unsetenv("SLUICE_GRACE_PERIOD");
+  EXPECT_THAT(variable.err, IsEmpty());
+}
+
+TEST_F(ConfiguredTest, CheckOnlineWithoutAServerFailsInTime) {
+  const Finished check = Sluice({"config", "check", "-c", file_, "--online", "--timeout", "200ms"});
+  EXPECT_EQ(check.exit_code, kExitConfiguration);
+  EXPECT_THAT(check.err, StartsWith(Problem(1, 8) + "error: server-unreachable: nats.servers leads nowhere (not "
+                                                    "connected within 200ms"));
+  EXPECT_EQ(std::count(check.err.begin(), check.err.end(), '\n'), 1) << check.err;
+  EXPECT_EQ(Sluice({"config", "check", "-c", file_, "--timeout", "1s"}).exit_code, kExitConfiguration)
+      << "only with --online";
+}
+
+// Against a real server of each version.
+class CheckOnlineTest : public ConfiguredTest, public ::testing::WithParamInterface<std::string> {
+ protected:
+  bool StartServer() {
+    auto server = test::NatsServer::Start({.binary = GetParam()});
+    EXPECT_TRUE(server.ok()) << server.status();
+    if (!server.ok()) return false;
+    server_ = *std::move(server);
+    auto admin = test::JetStreamAdmin::Connect(server_->url());
+    EXPECT_TRUE(admin.ok()) << admin.status();
+    if (!admin.ok()) return false;
+    admin_ = *std::move(admin);
+    return true;
+  }
+  // The severities and rules that are told.
+  std::string Findings(int exit_code, std::vector<std::string> more = {}) {
+    more.insert(more.begin(),
+                {"config", "check", "-c", file_, "--online", "--nats", server_->url(), "--output", "json"});
+    const Finished check = Sluice(more);
+    EXPECT_EQ(check.exit_code, exit_code) << check.out << check.err;
+    EXPECT_THAT(check.err, IsEmpty());
+    const auto json = nlohmann::json::parse(check.out, nullptr, false);
+    if (json.is_discarded()) return check.out;
+    EXPECT_EQ(json["server"]["version"], test::NatsServerVersion(GetParam()));
+    std::string found;
+    for (const auto& problem : json["problems"]) {
+      const std::string rule = problem["rule"];
+      // They are about the parameter, not the test.
+      if (absl::StartsWith(rule, "server-before-")) continue;
+      absl::StrAppend(&found, problem["severity"].get<std::string>(), " ", rule, "\n");
+    }
+    return found;
+  }
+
+  std::unique_ptr<test::NatsServer> server_;
+  std::unique_ptr<test::JetStreamAdmin> admin_;
+};
+
+TEST_P(CheckOnlineTest, ComparesWithTheServerAndChangesNothing) {
+  ASSERT_TRUE(StartServer());
+  EXPECT_EQ(Findings(kExitConfiguration), "error stream-missing\n");
+  ASSERT_TRUE(admin_->CreateStream("ORDERS", {"orders.>"}).ok());
+  EXPECT_EQ(Findings(kExitOk), "") << "it will be made";
+  EXPECT_FALSE(admin_->ConsumerInfo("ORDERS", "orders").ok()) << "but not by the check";
+
+  ASSERT_TRUE(admin_->CreateConsumer("ORDERS", "orders", {{"max_deliver", 1}}).ok());
+  EXPECT_EQ(Findings(kExitOk), "warning max-deliver-one\n");
+  EXPECT_EQ(Findings(kExitConfiguration, {"--strict"}), "warning max-deliver-one\n");
+  Configure("", "    config: {max_deliver: 7}\n");
+  EXPECT_EQ(Findings(kExitOk), "warning consumer-will-change\n");
+  Configure("", "    manage: verify\n    config: {max_deliver: 7, deliver_policy: new}\n");
+  EXPECT_EQ(Findings(kExitConfiguration), "error consumer-differs\nerror consumer-differs\n");
+  EXPECT_EQ((*admin_->ConsumerInfo("ORDERS", "orders"))["config"]["max_deliver"], 1);
+}
+
+TEST_P(CheckOnlineTest, NamesTheServerAndWhatItsVersionMeans) {
+  ASSERT_TRUE(StartServer());
+  ASSERT_TRUE(admin_->CreateStream("ORDERS", {"orders.>"}).ok());
+  const Finished check = Sluice({"config", "check", "-c", file_, "--online", "--nats", server_->url()});
+  EXPECT_EQ(check.exit_code, kExitOk) << check.err;
+  const std::string version = test::NatsServerVersion(GetParam());
+  EXPECT_THAT(check.out, StartsWith(absl::StrCat(file_, " is good for nats-server ", version, " at ", server_->url())));
+  const bool is_old = absl::StartsWith(version, "2.9.");
+  EXPECT_EQ(absl::StrContains(check.err, "--nats: warning: server-before-2.10.16: nats.servers leads to "), is_old);
+  EXPECT_EQ(absl::StrContains(check.err, "server-before-2.10.4: "), is_old);
+}
+
+std::string VersionName(const ::testing::TestParamInfo<std::string>& info) {
+  return absl::StrCat("v", absl::StrReplaceAll(test::NatsServerVersion(info.param), {{".", "_"}, {"-", "_"}}));
+}
+INSTANTIATE_TEST_SUITE_P(All, CheckOnlineTest, ::testing::ValuesIn(test::NatsServerBinaries()), VersionName);
 
 // The daemon, as a process.
 class ServeTest : public ConfiguredTest {
@@ -187,6 +306,19 @@ TEST_F(ServeTest, ADrainEndsHealthAndLeavesTheDaemonUp) {
   EXPECT_EQ(process->Wait(absl::ZeroDuration()), std::nullopt) << "it stays for SIGTERM";
   process->Signal(SIGTERM);
   EXPECT_EQ(process->Wait(integration::kPatience), kExitOk);
+}
+
+TEST_F(ServeTest, WarnsOfItsConfiguration) {
+  Configure("", "    config: {max_deliver: 1}\n");
+  const auto process = Serve();
+  const std::vector<std::string> lines = absl::StrSplit(Log(), '\n', absl::SkipEmpty());
+  const auto warning = nlohmann::json::parse(lines[0]);
+  EXPECT_EQ(warning["level"], "warning");
+  EXPECT_EQ(warning["rule"], "max-deliver-one");
+  EXPECT_EQ(warning["at"], file_ + ":7:14");
+  EXPECT_THAT(warning["why"].get<std::string>(), HasSubstr("set 5 or more"));
+  process->Signal(SIGTERM);
+  EXPECT_EQ(process->Wait(integration::kPatience), kExitOk) << Log();
 }
 
 // A second interrupt is test/integration's: it takes an app that holds something.

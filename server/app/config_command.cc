@@ -3,20 +3,23 @@
 #include <nlohmann/json.hpp>
 
 #include "app/commands.h"
+#include "app/config_check.h"
 #include "app/config_source.h"
 #include "app/exit_code.h"
 #include "app/flags.h"
-#include "app/table.h"
 #include "config/print.h"
 
 namespace sluice::app {
 namespace {
 
 constexpr char kCheckFooter[] =
-    "Every problem is one line, file:line:column and what to do; then the exit code is 78.\n"
+    "Every problem is one line, file:line:column and what to do; then the exit code is 78. A setting that works and\n"
+    "yet may lose, stall or repeat messages is a warning, by the name of its rule: see docs/configuration.md.\n"
     "\n"
     "Examples:\n"
     "  sluice config check -c orders.yaml\n"
+    "  sluice config check -c orders.yaml --strict --grace-period 60s --pods 20\n"
+    "  sluice config check -c orders.yaml --online --nats nats://nats.prod:4222\n"
     "  sluice config check -c orders.yaml --output json\n";
 constexpr char kPrintFooter[] =
     "Secrets are hidden.\n"
@@ -24,34 +27,6 @@ constexpr char kPrintFooter[] =
     "Examples:\n"
     "  sluice config print -c orders.yaml\n"
     "  sluice config print -c orders.yaml --output json | jq .consumers\n";
-
-// Of a configuration that is good; one with problems is for PrintProblems().
-std::string Summary(const config::Config& config) {
-  Table table({"CONSUMER", "STREAM", "DURABLE", "MANAGE"});
-  const char* const manage[] = {"ensure", "verify", "off"};
-  for (const config::Consumer& consumer : config.consumers) {
-    const core::ConsumerOptions& options = consumer.options;
-    table.AddRow({options.name, options.stream, options.durable, manage[static_cast<int>(consumer.manage)]});
-  }
-  return table.ToString();
-}
-
-int CheckConfig(const ConfigSource& source, bool json) {
-  const config::Loaded loaded = source.Load();
-  if (json) {
-    config::Json result = {{"file", source.File()}, {"ok", loaded.ok()}, {"problems", config::Json::array()}};
-    for (const config::Problem& problem : loaded.problems) {
-      result["problems"].push_back(
-          {{"where", problem.where}, {"line", problem.line}, {"column", problem.column}, {"text", problem.text}});
-    }
-    std::puts(result.dump(2, ' ', false, config::Json::error_handler_t::replace).c_str());
-  } else if (loaded.ok()) {
-    std::printf("%s is good.\n\n%s", source.File().c_str(), Summary(loaded.config).c_str());
-  } else {
-    PrintProblems(loaded.problems);
-  }
-  return loaded.ok() ? kExitOk : kExitConfiguration;
-}
 
 int PrintConfig(const ConfigSource& source, bool json) {
   const config::Loaded loaded = source.Load();
@@ -66,15 +41,32 @@ int PrintConfig(const ConfigSource& source, bool json) {
   return kExitOk;
 }
 
-void Add(CLI::App* config, const char* name, const char* description, const char* footer, int& exit_code,
-         int (*run)(const ConfigSource&, bool json)) {
-  CLI::App* const command = config->add_subcommand(name, description);
-  command->footer(footer);
+void AddCheck(CLI::App* config, int& exit_code) {
+  CLI::App* const check = config->add_subcommand("check", "Says whether it is good, or what is not");
+  check->footer(kCheckFooter);
+  const auto source = std::make_shared<ConfigSource>();
+  const auto options = std::make_shared<CheckOptions>();
+  source->AddFlags(check);
+  CLI::Option* const online =
+      check->add_flag("--online", options->online,
+                      "Look also at the server: its version, streams and consumers. Changes nothing there");
+  AddDurationFlag(check, "--timeout", options->timeout, absl::Milliseconds(100), absl::Minutes(1),
+                  "How long to wait for the server")
+      ->default_str(absl::FormatDuration(options->timeout))
+      ->needs(online);
+  check->add_flag("--strict", options->strict, "A warning is as bad as an error");
+  AddOutputFlag(check, options->json);
+  check->callback([source, options, &exit_code] { exit_code = CheckConfig(*source, *options); });
+}
+
+void AddPrint(CLI::App* config, int& exit_code) {
+  CLI::App* const print = config->add_subcommand("print", "Shows every value in force");
+  print->footer(kPrintFooter);
   const auto source = std::make_shared<ConfigSource>();
   const auto json = std::make_shared<bool>(false);
-  source->AddFlags(command);
-  AddOutputFlag(command, *json);
-  command->callback([source, json, run, &exit_code] { exit_code = run(*source, *json); });
+  source->AddFlags(print);
+  AddOutputFlag(print, *json);
+  print->callback([source, json, &exit_code] { exit_code = PrintConfig(*source, *json); });
 }
 
 }  // namespace
@@ -83,8 +75,8 @@ void AddConfigCommand(CLI::App& sluice, int& exit_code) {
   CLI::App* const config =
       sluice.add_subcommand("config", "Checks or shows a configuration, without starting anything");
   config->require_subcommand(1);
-  Add(config, "check", "Says whether it is good, or what is not", kCheckFooter, exit_code, CheckConfig);
-  Add(config, "print", "Shows every value in force", kPrintFooter, exit_code, PrintConfig);
+  AddCheck(config, exit_code);
+  AddPrint(config, exit_code);
 }
 
 }  // namespace sluice::app

@@ -22,6 +22,9 @@ constexpr Setting kSettings[] = {
     {"log.level", "--log-level", "SLUICE_LOG_LEVEL", "LEVEL", "debug, info, warning or error"},
     {"log.format", "--log-format", "SLUICE_LOG_FORMAT", "FORMAT", "json or text"},
     {"drain.timeout", "--drain-timeout", "SLUICE_DRAIN_TIMEOUT", "DURATION", "How long a drain waits for the apps"},
+    {"deployment.grace_period", "--grace-period", "SLUICE_GRACE_PERIOD", "DURATION",
+     "The pod's terminationGracePeriodSeconds, for the lint"},
+    {"deployment.pods", "--pods", "SLUICE_PODS", "N", "How many pods share the consumers, for the lint"},
 };
 
 // An empty variable is as good as none: that is how deployments leave one out.

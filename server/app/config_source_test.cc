@@ -51,14 +51,17 @@ TEST_F(ConfigSourceTest, FlagOutranksEnvironmentOutranksFileOutranksDefault) {
 }
 
 TEST_F(ConfigSourceTest, EveryFlagReachesItsKey) {
-  const config::Loaded loaded = Load({"--config", file_, "--listen-unix", "", "--listen-tcp", "127.0.0.1:0",
-                                      "--log-level", "error", "--log-format=text", "--drain-timeout", "9s"});
+  const config::Loaded loaded =
+      Load({"--config", file_, "--listen-unix", "", "--listen-tcp", "127.0.0.1:0", "--log-level", "error",
+            "--log-format=text", "--drain-timeout", "9s", "--grace-period", "19s", "--pods", "3"});
   ASSERT_TRUE(loaded.ok()) << loaded.problems[0].ToString();
   EXPECT_EQ(loaded.config.listen.unix_socket, "");
   EXPECT_EQ(loaded.config.listen.tcp, "127.0.0.1:0");
   EXPECT_EQ(loaded.config.log.level, base::Severity::kError);
   EXPECT_EQ(loaded.config.log.format, config::LogFormat::kText);
   EXPECT_EQ(loaded.config.drain.timeout, absl::Seconds(9));
+  EXPECT_EQ(loaded.config.deployment.grace_period, absl::Seconds(19));
+  EXPECT_EQ(loaded.config.deployment.pods, 3);
 }
 
 TEST_F(ConfigSourceTest, AnEmptyVariableIsAsNone) {

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "app/commands.h"
+#include "app/config_check.h"
 #include "app/config_source.h"
 #include "app/exit_code.h"
 #include "app/process.h"
@@ -113,6 +114,7 @@ int Serve(const ConfigSource& source) {
   if (!loaded.ok()) return FailConfiguration(loaded.problems);
 
   auto log = std::make_unique<StderrLog>(loaded.config.log);
+  LogLint(loaded);
   Process process(loaded.config);
   if (const absl::Status status = process.Start(); !status.ok()) {
     return FailStart(absl::StrCat(source.File(), ": ", status.message()));

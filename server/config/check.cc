@@ -71,8 +71,8 @@ void CheckDurable(const core::DurableConfig& config, const std::string& path, Re
   }
   const auto steps = static_cast<int64_t>(config.backoff.size());
   if (config.max_deliver.value_or(-1) != -1 && *config.max_deliver < steps) {
-    reader.ComplainAt(path + ".max_deliver", absl::StrCat("the server refuses less than the ", steps,
-                                                          " steps of 'backoff'; raise it, or shorten 'backoff'"));
+    reader.ComplainAt(path + ".max_deliver", kBackoffLongerThanMaxDeliver,
+                      absl::StrCat("is ", *config.max_deliver, ", below the ", steps, " steps of backoff"));
   }
 }
 
@@ -104,9 +104,9 @@ void CheckUnique(const std::vector<Consumer>& consumers, Reader& reader) {
     }
     if (const auto [first, is_new] = durables.emplace(std::make_pair(options.stream, options.durable), i);
         !is_new && !options.durable.empty()) {
-      reader.ComplainAt(path + ".durable",
-                        absl::StrCat("consumers[", first->second, "] uses the durable '", options.durable,
-                                     "' of stream '", options.stream, "' already; let apps share that one"));
+      reader.ComplainAt(path + ".durable", kDurableTwice,
+                        absl::StrCat("is ", Quoted(options.durable), " of stream ", Quoted(options.stream),
+                                     ", as that of consumers[", first->second, "]"));
     }
   }
 }

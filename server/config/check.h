@@ -2,8 +2,17 @@
 
 #include "config/config.h"
 #include "config/reader.h"
+#include "config/rule.h"
 
 namespace sluice::config {
+
+// Rules that nothing can be started against.
+inline constexpr Rule kBackoffLongerThanMaxDeliver = {"backoff-longer-than-max-deliver", base::Severity::kError,
+                                                      "the server refuses such a consumer",
+                                                      "raise it, or shorten the backoff"};
+inline constexpr Rule kDurableTwice = {"durable-twice", base::Severity::kError,
+                                       "the two would take each other's messages",
+                                       "keep one, and let the apps of both ask for it"};
 
 // Complains about values that are good on their own but not together. `config` has been read through `reader`.
 void Check(const Config& config, Reader& reader);

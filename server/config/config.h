@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,6 +55,13 @@ struct Drain {
   absl::Duration timeout = absl::Seconds(45);
 };
 
+// What the daemon cannot see of where it runs. It runs the same without; Lint() compares with it.
+struct Deployment {
+  std::optional<absl::Duration> grace_period;
+  std::optional<int64_t> pods;
+  std::optional<int64_t> credit;
+};
+
 struct Consumer {
   core::ConsumerOptions options;
   core::Manage manage = core::Manage::kEnsure;
@@ -64,6 +73,7 @@ struct Config {
   Listen listen;
   Log log;
   Drain drain;
+  Deployment deployment;
   std::vector<Consumer> consumers;
 };
 

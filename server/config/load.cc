@@ -22,7 +22,7 @@ namespace {
 
 constexpr size_t kMostBytes = 1 << 20;  // of a file; a thousand consumers take a quarter of it
 
-Loaded Failed(Problem problem) { return {Config(), {std::move(problem)}}; }
+Loaded Failed(Problem problem) { return {Config(), {std::move(problem)}, Places()}; }
 
 // Notes where a document starts, and ignores what is in it.
 class DocumentStart final : public YAML::EventHandler {
@@ -116,6 +116,7 @@ Loaded Parse(absl::string_view yaml, const std::string& file, absl::Span<const O
   FillIn(loaded.config);
   Check(loaded.config, reader);
   loaded.problems = reader.TakeProblems();
+  loaded.places = reader.TakePlaces();
   return loaded;
 }
 

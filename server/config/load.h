@@ -7,6 +7,7 @@
 #include "absl/types/span.h"
 #include "config/config.h"
 #include "config/environment.h"
+#include "config/places.h"
 #include "config/problem.h"
 
 namespace sluice::config {
@@ -21,6 +22,7 @@ struct Override {
 struct Loaded {
   Config config;                  // meaningful only without problems
   std::vector<Problem> problems;  // all of them, in the order of the file
+  Places places;                  // of every key that was given
   bool ok() const { return problems.empty(); }
 };
 

@@ -138,7 +138,7 @@ const Fault kFaults[] = {
     {"UnlikeAnyKey", WithConsumer("drain: {banana: 1}\n"), "f.yaml:1:9: unknown key 'banana'; known here: timeout"},
     {"MergeKey", WithConsumer("drain: {<<: {timeout: 1s}}\n"), "f.yaml:1:9: unknown key '<<'; known here: timeout"},
     {"KeyWithLineBreak", WithConsumer("\"a\\nb\": 1\n"),
-     "f.yaml:1:1: unknown key 'a?b'; known here: nats, listen, log, drain, consumers"},
+     "f.yaml:1:1: unknown key 'a?b'; known here: nats, listen, log, drain, deployment, consumers"},
     {"DuplicateKey", WithConsumer("log: {level: info}\nlog: {level: error}\n"),
      "f.yaml:2:1: duplicate key 'log', first on line 1; remove one"},
     {"KeyThatIsAList", WithConsumer("? [a]\n: b\n"),
@@ -156,7 +156,8 @@ const Fault kFaults[] = {
     {"ListForMapping", WithConsumer("drain: [1s]\n"),
      "f.yaml:1:8: drain: expected a mapping with the keys timeout, found a list; write 'key: value' lines, indented"},
     {"ListForRoot", "- name: o",
-     "f.yaml:1:1: expected a mapping with the keys nats, listen, log, drain, consumers, found a list; write "
+     "f.yaml:1:1: expected a mapping with the keys nats, listen, log, drain, deployment, consumers, found a list; "
+     "write "
      "'key: value' lines, indented"},
     {"MappingForScalar", WithConsumer("drain:\n  timeout: {s: 5}\n"),
      "f.yaml:2:12: drain.timeout: expected a duration, found a mapping; see docs/configuration.md"},
@@ -277,13 +278,13 @@ const Fault kFaults[] = {
     {"AckWaitAndBackoff", InConsumer("config: {ack_wait: 5s, backoff: [1s]}"),
      "f.yaml:4:12: consumers[0].config.ack_wait: the server replaces it by the first 'backoff'; remove it"},
     {"BackoffLongerThanMaxDeliver", InConsumer("config: {backoff: [1s, 2s], max_deliver: 1}"),
-     "f.yaml:4:31: consumers[0].config.max_deliver: the server refuses less than the 2 steps of 'backoff'; raise it, "
-     "or shorten 'backoff'"},
+     "f.yaml:4:31: error: backoff-longer-than-max-deliver: consumers[0].config.max_deliver is 1, below the 2 steps of "
+     "backoff: the server refuses such a consumer; raise it, or shorten the backoff"},
     {"DuplicateName", "consumers:\n- {name: o, stream: S}\n- {name: o, stream: T}\n",
      "f.yaml:3:4: consumers[1].name: 'o' is the name of consumers[0] already; choose another"},
     {"DuplicateDurable", "consumers:\n- {name: o, stream: S}\n- {name: p, stream: S, durable: o}\n",
-     "f.yaml:3:24: consumers[1].durable: consumers[0] uses the durable 'o' of stream 'S' already; let apps share that "
-     "one"},
+     "f.yaml:3:24: error: durable-twice: consumers[1].durable is 'o' of stream 'S', as that of consumers[0]: the two "
+     "would take each other's messages; keep one, and let the apps of both ask for it"},
 
     // YAML
     {"EmptyFile", "", "f.yaml:1:1: the file is empty; start with a list 'consumers:', see docs/configuration.md"},

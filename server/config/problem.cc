@@ -1,15 +1,24 @@
 #include "config/problem.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
 namespace sluice::config {
 
+std::string Problem::Position() const { return line == 0 ? where : absl::StrCat(where, ":", line, ":", column); }
+
 std::string Problem::ToString() const {
-  if (line == 0) return absl::StrCat(where, ": ", text);
-  return absl::StrCat(where, ":", line, ":", column, ": ", text);
+  if (rule.empty()) return absl::StrCat(Position(), ": ", text);
+  return absl::StrCat(Position(), ": ", is_warning() ? "warning" : "error", ": ", rule, ": ", text);
+}
+
+void SortByPlace(std::vector<Problem>& problems) {
+  std::stable_sort(problems.begin(), problems.end(), [](const Problem& a, const Problem& b) {
+    return std::tie(a.line, a.column) < std::tie(b.line, b.column);
+  });
 }
 
 std::string Quoted(absl::string_view text) {

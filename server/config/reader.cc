@@ -1,7 +1,6 @@
 #include "config/reader.h"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -11,12 +10,6 @@
 
 namespace sluice::config {
 namespace {
-
-// "a.b[0]" -> "a.b" -> "a" -> "".
-std::string Parent(const std::string& path) {
-  const size_t end = path.find_last_of(".[");
-  return end == std::string::npos ? "" : path.substr(0, end);
-}
 
 absl::string_view TypeName(const YAML::Node& node) {
   if (node.IsMap()) return "a mapping";
@@ -45,7 +38,7 @@ class Reader::Step {
   Step(Reader* reader, const std::string& path, const YAML::Mark& key, const YAML::Node& value)
       : reader_(reader), outer_path_(std::exchange(reader->path_, path)), outer_value_(reader->value_) {
     const Place place = reader->PlaceOf(key);
-    reader->places_.emplace(path, place);
+    reader->places_.Add(path, place);
     reader->value_ = value.IsNull() ? place : reader->PlaceOf(value.Mark());
   }
   ~Step() {
@@ -65,8 +58,8 @@ Reader::Reader(std::string file, std::map<std::string, std::string> origins, std
       origins_(std::move(origins)),
       all_keys_(std::move(all_keys)),
       environment_(environment),
-      value_{"", 1, 1} {
-  places_.emplace("", value_);
+      value_{file_, 1, 1} {
+  places_.Add("", value_);
 }
 
 std::optional<std::string> Reader::Scalar(const YAML::Node& node, absl::string_view type) {
@@ -158,29 +151,29 @@ void Reader::Complain(absl::string_view text) {
 
 void Reader::ComplainAt(const std::string& path, absl::string_view text) {
   if (faulty_.count(path) != 0) return;
-  std::string nearest = path;
-  while (places_.count(nearest) == 0) nearest = Parent(nearest);
-  Add(places_.at(nearest), absl::StrCat(path, ": ", text));
+  Add(places_.Nearest(path), absl::StrCat(path, ": ", text));
+}
+
+void Reader::ComplainAt(const std::string& path, const Rule& rule, absl::string_view is) {
+  if (faulty_.count(path) == 0) problems_.push_back(Broken(rule, places_.Nearest(path), path, is));
 }
 
 std::vector<Problem> Reader::TakeProblems() {
-  std::stable_sort(problems_.begin(), problems_.end(), [](const Problem& a, const Problem& b) {
-    return std::tie(a.line, a.column) < std::tie(b.line, b.column);
-  });
+  SortByPlace(problems_);
   return std::exchange(problems_, {});
 }
 
-Reader::Place Reader::PlaceOf(const YAML::Mark& mark) const {
-  for (std::string path = path_; !path.empty(); path = Parent(path)) {
+Place Reader::PlaceOf(const YAML::Mark& mark) const {
+  for (std::string path = path_; !path.empty(); path = ParentPath(path)) {
     const auto origin = origins_.find(path);
     if (origin != origins_.end()) return {origin->second, 0, 0};
   }
   if (mark.is_null()) return value_;
-  return {"", mark.line + 1, mark.column + 1};
+  return {file_, mark.line + 1, mark.column + 1};
 }
 
 void Reader::Add(const Place& place, std::string text) {
-  problems_.push_back({place.origin.empty() ? file_ : place.origin, place.line, place.column, std::move(text)});
+  problems_.push_back({place.where, place.line, place.column, std::move(text)});
 }
 
 void Reader::ComplainAboutUnknownKey(const std::string& key, const YAML::Mark& mark, absl::Span<const KeyDoc> known) {

@@ -6,13 +6,16 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "config/environment.h"
+#include "config/places.h"
 #include "config/problem.h"
+#include "config/rule.h"
 
 namespace sluice::config {
 
@@ -52,19 +55,18 @@ class Reader {
   // Adds a problem with the value that is being read.
   void Complain(absl::string_view text);
   // Whether the key was there.
-  bool Given(const std::string& path) const { return places_.count(path) != 0; }
+  bool Given(const std::string& path) const { return places_.Has(path); }
   // Adds a problem with a key that was read before, unless it has one; if it is not given, at what it would be part of.
   void ComplainAt(const std::string& path, absl::string_view text);
+  // The same for a key that breaks a rule, as it `is` so.
+  void ComplainAt(const std::string& path, const Rule& rule, absl::string_view is);
 
   // In the order of their places.
   std::vector<Problem> TakeProblems();
+  // Where all that was read stands.
+  Places TakePlaces() { return std::move(places_); }
 
  private:
-  struct Place {
-    std::string origin;  // empty: the file
-    int line = 0;
-    int column = 0;
-  };
   class Step;  // into one key or element, and back
 
   Place PlaceOf(const YAML::Mark& mark) const;
@@ -78,10 +80,10 @@ class Reader {
   const std::vector<KeyDoc> all_keys_;
   const Environment* const environment_;
 
-  std::string path_;                     // of what is being read
-  Place value_;                          // of what is being read
-  std::map<std::string, Place> places_;  // of all that was read, by path
-  std::set<std::string> faulty_;         // paths of values with problems
+  std::string path_;              // of what is being read
+  Place value_;                   // of what is being read
+  Places places_;                 // of all that was read
+  std::set<std::string> faulty_;  // paths of values with problems
   std::vector<Problem> problems_;
 };
 

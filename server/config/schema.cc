@@ -13,6 +13,7 @@ constexpr absl::Duration kDay = absl::Hours(24);
 constexpr int64_t kMostPullBatch = 4096;  // 256 is as fast as more
 constexpr int64_t kMostStreams = 65535;
 constexpr int64_t kMostWaiting = 1'000'000;
+constexpr int64_t kMostCredit = 1 << 20;  // the contract's own limit
 constexpr size_t kMostText = 255;
 constexpr size_t kMostDescription = 4096;  // nats-server's JSMaxDescriptionLen
 
@@ -78,6 +79,15 @@ Kind<Drain> DrainKind() {
       {"timeout", &Drain::timeout, DurationIn(absl::ZeroDuration(), kDay),
        "How long a drain waits for the apps to finish what they hold; then that is NAKed. Keep it 10 s below "
        "`terminationGracePeriodSeconds`."},
+  });
+}
+
+Kind<Deployment> DeploymentKind() {
+  return MappingOf<Deployment>({
+      {"grace_period", &Deployment::grace_period, DurationIn(absl::Seconds(1), kDay),
+       "The pod's `terminationGracePeriodSeconds`."},
+      {"pods", &Deployment::pods, IntegerIn(1, kMostWaiting), "How many pods share the consumers, at most."},
+      {"credit", &Deployment::credit, IntegerIn(1, kMostCredit), "The largest credit that an app gives, in messages."},
   });
 }
 
@@ -175,6 +185,7 @@ Kind<Config> ConfigKind() {
       {"listen", &Config::listen, ListenKind(), "Where apps connect."},
       {"log", &Config::log, LogKind(), "What is logged."},
       {"drain", &Config::drain, DrainKind(), "How the daemon ends."},
+      {"deployment", &Config::deployment, DeploymentKind(), "What the daemon cannot see of where it runs."},
       Key<Config>("consumers", &Config::consumers, ListOf(ConsumerKind(), "consumers"), "What apps can consume.")
           .Required(),
   });

@@ -37,6 +37,11 @@ std::string TextAt(const json& object, const char* key, absl::string_view otherw
   return value != nullptr && value->is_string() ? value->get<std::string>() : std::string(otherwise);
 }
 
+bool BoolAt(const json& object, const char* key) {
+  const json* value = Find(object, key);
+  return value != nullptr && value->is_boolean() && value->get<bool>();
+}
+
 const json& ObjectAt(const json& object, const char* key) {
   static const json* const kEmpty = new json(json::object());
   const json* value = Find(object, key);
@@ -109,7 +114,6 @@ void PutMutable(json& config, const DurableConfig& wanted) {
 
 // --- comparing ---
 
-// The differences, each as "field: wanted x, the server has y".
 class Differences {
  public:
   template <typename T>
@@ -128,17 +132,17 @@ class Differences {
     if (wanted != got) Add(field, List(wanted), List(got));
   }
   void Add(absl::string_view field, absl::string_view wanted, absl::string_view got) {
-    found_.push_back(absl::StrCat(field, ": wanted ", wanted, ", the server has ", got));
+    found_.push_back({std::string(field), std::string(wanted), std::string(got)});
   }
 
-  const std::vector<std::string>& found() const { return found_; }
+  std::vector<Difference> Take() { return std::move(found_); }
 
  private:
   static std::string List(const std::vector<std::string>& texts) {
     return absl::StrCat("[", absl::StrJoin(texts, ", "), "]");
   }
 
-  std::vector<std::string> found_;
+  std::vector<Difference> found_;
 };
 
 void CompareBackoff(const json& current, const DurableConfig& wanted, Differences& differences) {
@@ -194,8 +198,7 @@ void CompareFixed(const json& current, const DurableConfig& wanted, Differences&
     differences.Compare("replay_policy", *wanted.replay_policy, TextAt(current, "replay_policy", "instant"));
   }
   if (wanted.mem_storage) {
-    const json* got = Find(current, "mem_storage");
-    differences.Compare("mem_storage", *wanted.mem_storage, got != nullptr && got->is_boolean() && got->get<bool>());
+    differences.Compare("mem_storage", *wanted.mem_storage, BoolAt(current, "mem_storage"));
   }
 }
 
@@ -219,12 +222,20 @@ json UpdatedConsumerConfig(json current, const DurableConfig& wanted) {
   return current;
 }
 
-absl::Status VerifyConsumerConfig(const json& current, const DurableConfig& wanted, Fields fields) {
+std::vector<Difference> CompareConsumerConfig(const json& current, const DurableConfig& wanted, Fields fields) {
   Differences differences;
-  CompareMutable(current, wanted, differences);
-  if (fields == Fields::kAll) CompareFixed(current, wanted, differences);
-  if (differences.found().empty()) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrJoin(differences.found(), "; "));
+  if (fields != Fields::kFixed) CompareMutable(current, wanted, differences);
+  if (fields != Fields::kMutable) CompareFixed(current, wanted, differences);
+  return differences.Take();
+}
+
+absl::Status VerifyConsumerConfig(const json& current, const DurableConfig& wanted, Fields fields) {
+  const std::vector<Difference> differences = CompareConsumerConfig(current, wanted, fields);
+  if (differences.empty()) return absl::OkStatus();
+  const auto format = [](std::string* out, const Difference& d) {
+    absl::StrAppend(out, d.field, ": wanted ", d.wanted, ", the server has ", d.got);
+  };
+  return absl::FailedPreconditionError(absl::StrJoin(differences, "; ", format));
 }
 
 absl::Status CheckServable(const json& current) {
@@ -238,6 +249,23 @@ absl::Status CheckServable(const json& current) {
         absl::StrCat("its ack_policy is \"", ack_policy, "\"; Sluice settles each message and needs \"explicit\""));
   }
   return absl::OkStatus();
+}
+
+DurableConfig ParseDurableConfig(const json& current) {
+  DurableConfig config;
+  config.description = TextAt(current, "description");
+  config.filter_subjects = FiltersOf(current);
+  config.deliver_policy = TextAt(current, "deliver_policy", "all");
+  config.replay_policy = TextAt(current, "replay_policy", "instant");
+  config.ack_wait = absl::Nanoseconds(IntAt(current, "ack_wait"));
+  config.max_deliver = IntAt(current, "max_deliver", -1);
+  config.max_ack_pending = IntAt(current, "max_ack_pending");
+  config.max_waiting = IntAt(current, "max_waiting");
+  for (const int64_t step : IntsAt(current, "backoff")) config.backoff.push_back(absl::Nanoseconds(step));
+  config.inactive_threshold = absl::Nanoseconds(IntAt(current, "inactive_threshold"));
+  config.num_replicas = IntAt(current, "num_replicas");
+  config.mem_storage = BoolAt(current, "mem_storage");
+  return config;
 }
 
 core::ConsumerInfo ParseConsumerInfo(const json& reply, absl::Time now) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -24,7 +25,19 @@ nlohmann::json UpdatedConsumerConfig(nlohmann::json current, const core::Durable
 enum class Fields {
   kAll,
   kMutable,  // not those fixed at creation
+  kFixed,    // only those
 };
+
+// One field in which a consumer is not as wanted.
+struct Difference {
+  std::string field;   // "ack_wait", "metadata.team"
+  std::string wanted;  // both as a person writes them: "10s", "[a, b]"
+  std::string got;
+};
+
+// Each field that `wanted` has, and the consumer has otherwise.
+std::vector<Difference> CompareConsumerConfig(const nlohmann::json& current, const core::DurableConfig& wanted,
+                                              Fields fields);
 
 // FAILED_PRECONDITION names each field in which the consumer is not as wanted: what was wanted, and what the server
 // has.
@@ -33,6 +46,9 @@ absl::Status VerifyConsumerConfig(const nlohmann::json& current, const core::Dur
 // FAILED_PRECONDITION if the consumer is one that Sluice cannot serve at all, whoever manages it: it must be pulled
 // from, and each message acked on its own.
 absl::Status CheckServable(const nlohmann::json& current);
+
+// What of the server's `current` has a place in ours.
+core::DurableConfig ParseDurableConfig(const nlohmann::json& current);
 
 // From the answer to CONSUMER.INFO or CONSUMER.CREATE.
 core::ConsumerInfo ParseConsumerInfo(const nlohmann::json& reply, absl::Time now);

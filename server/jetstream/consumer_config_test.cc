@@ -186,5 +186,41 @@ TEST(ConsumerInfoTest, AnOldOrOddAnswerFallsBackToDefaults) {
   }
 }
 
+TEST(ConsumerConfigTest, DifferencesNameTheFieldAndBothValues) {
+  const json current = {{"ack_wait", 30'000'000'000}, {"deliver_policy", "new"}, {"metadata", {{"team", "it"}}}};
+  DurableConfig wanted;
+  wanted.ack_wait = absl::Seconds(10);
+  wanted.deliver_policy = "all";
+  wanted.metadata = {{"team", "sales"}};
+  const auto fields = [&](Fields which) {
+    std::vector<std::string> fields;
+    for (const Difference& d : CompareConsumerConfig(current, wanted, which)) {
+      fields.push_back(d.field + "=" + d.wanted + "/" + d.got);
+    }
+    return fields;
+  };
+  EXPECT_THAT(fields(Fields::kMutable), ElementsAre("ack_wait=10s/30s", "metadata.team=\"sales\"/\"it\""));
+  EXPECT_THAT(fields(Fields::kFixed), ElementsAre("deliver_policy=\"all\"/\"new\""));
+  EXPECT_EQ(fields(Fields::kAll).size(), 3u);
+}
+
+// What is sent and what is read back are the same: nothing of it differs.
+TEST(ConsumerConfigTest, ReadsWhatItWrites) {
+  const json current = NewConsumerConfig("worker", EverythingSet());
+  const DurableConfig read = ParseDurableConfig(current);
+  EXPECT_EQ(read.filter_subjects, EverythingSet().filter_subjects);
+  EXPECT_EQ(read.max_waiting, 64);
+  EXPECT_EQ(read.inactive_threshold, absl::Hours(1));
+  EXPECT_THAT(CompareConsumerConfig(current, read, Fields::kAll), testing::IsEmpty());
+}
+
+TEST(ConsumerConfigTest, ReadsWhatTheServerLeavesOutAsItsDefault) {
+  const DurableConfig read = ParseDurableConfig(json::parse(R"({"ack_wait":"soon","backoff":[1000000000]})"));
+  EXPECT_EQ(read.max_deliver, -1);
+  EXPECT_EQ(read.ack_wait, absl::ZeroDuration());
+  EXPECT_THAT(read.backoff, ElementsAre(absl::Seconds(1)));
+  EXPECT_EQ(read.mem_storage, false);
+}
+
 }  // namespace
 }  // namespace sluice::jetstream
