@@ -79,5 +79,11 @@ TEST(Account, LateIsWhatWasDeliveredAgainAfterTheAckWait) {
   EXPECT_THAT(Balance(1, {Line(1, 2 * kAckWait, 1)}, kAckWait).late, IsEmpty()) << "a backlog";
 }
 
+TEST(Account, WhatWaitedInABacklogBeforeItsFirstAttemptIsNotLate) {
+  const Handled before = Line(1, 5 * kAckWait);
+  EXPECT_THAT(Balance(2, {before, Line(2, 5 * kAckWait + absl::Seconds(1), 2)}, kAckWait).late, IsEmpty());
+  EXPECT_THAT(Balance(2, {before, Line(2, 6 * kAckWait, 2)}, kAckWait).late, ElementsAre(2));
+}
+
 }  // namespace
 }  // namespace sluice::integration
