@@ -335,12 +335,12 @@ INSTANTIATE_TEST_SUITE_P(
                     {[](auto* request) { request->mutable_open()->set_consumer("oders"); }},
                     "",
                     grpc::StatusCode::NOT_FOUND},
-        BadRequests{"Confirm",
+        BadRequests{"Resumable",
                     {[](auto* request) {
                       GoodOpen(request);
-                      request->mutable_open()->set_confirm_settlements(true);
+                      request->mutable_open()->set_resumable(true);
                     }},
-                    "open.confirm_settlements",
+                    "open.resumable",
                     grpc::StatusCode::UNIMPLEMENTED},
         BadRequests{"OpenCredit",
                     {[](auto* request) {

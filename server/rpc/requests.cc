@@ -12,9 +12,6 @@ absl::Status Invalid(absl::string_view field, absl::string_view problem) {
 }
 
 absl::Status CheckOffered(const v1::Open& open) {
-  if (open.confirm_settlements()) {
-    return absl::UnimplementedError("open.confirm_settlements arrives with confirmed settlements; leave it off");
-  }
   if (open.resumable()) {
     return absl::UnimplementedError("open.resumable arrives with confirmed settlements; leave it off");
   }

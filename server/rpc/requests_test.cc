@@ -62,8 +62,6 @@ INSTANTIATE_TEST_SUITE_P(
                 kInvalid, "open.resume: 1048577 entries"},
         Refusal{"Token", [](v1::Open* open) { open->add_resume()->set_token("t"); }, kUnimplemented,
                 "open.resume[0].token: "},
-        Refusal{"Confirm", [](v1::Open* open) { open->set_confirm_settlements(true); }, kUnimplemented,
-                "open.confirm_settlements "},
         Refusal{"Resumable", [](v1::Open* open) { open->set_resumable(true); }, kUnimplemented, "open.resumable "}),
     [](const auto& info) { return info.param.name; });
 
