@@ -73,6 +73,13 @@ TEST(ReadOpenTest, Defaults) {
   EXPECT_EQ(request->credit.bytes, 8u << 20);
   EXPECT_EQ(request->max_batch, 256);
   EXPECT_TRUE(request->resume.empty());
+  EXPECT_FALSE(request->confirm_settlements);
+}
+
+TEST(ReadOpenTest, ConfirmSettlements) {
+  v1::Open open = MinimalOpen();
+  open.set_confirm_settlements(true);
+  EXPECT_TRUE(ReadOpen(open)->confirm_settlements);
 }
 
 TEST(ReadOpenTest, TheLimitsThemselvesAreTaken) {

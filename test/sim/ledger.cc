@@ -124,8 +124,8 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
   if (sending.confirm && (fate.sent || settlement.verdict == Verdict::kInProgress)) return;
   const char* blame = nullptr;
   // Then it may have got lost, and is said again as far as that is safe.
-  const bool link_renewed = std::max(daemons_.at(attempt.owner).link_up_since, leading_since_) > fate.sent_at ||
-                            deleted_at_ > attempt.sent;
+  const bool link_renewed =
+      std::max(daemons_.at(attempt.owner).link_up_since, leading_since_) > fate.sent_at || deleted_at_ > attempt.sent;
   switch (settlement.verdict) {
     case Verdict::kAck:
       blame = BlameForAck(fate, link_renewed);
