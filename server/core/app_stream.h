@@ -30,7 +30,8 @@ struct OpenRequest {
   std::string client_id;
   Credit credit;
   uint32_t max_batch = kMaxBatch;
-  std::vector<uint64_t> resume;  // ids of an earlier stream of this client
+  bool confirm_settlements = false;  // tell the server's word on each verdict
+  std::vector<uint64_t> resume;      // ids of an earlier stream of this client
 
   static constexpr uint32_t kMaxBatch = 256;           // messages in a frame
   static constexpr size_t kMaxFrameBytes = 256 << 10;  // a frame ends here, unless it is one larger message

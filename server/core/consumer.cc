@@ -16,7 +16,7 @@ Consumer::Consumer(base::Timers* timers, const ConsumerOptions& options, std::un
       source_(std::move(source)),
       owner_(owner),
       leases_(timers, this, options.lease_max),
-      outbox_(timers, source_.get()),
+      outbox_(timers, source_.get(), this, options.seed),
       dispatcher_(timers),
       ready_timer_(timers),
       drain_(timers, options.name),
@@ -155,6 +155,7 @@ void Consumer::ConfirmSession(uint64_t number) {
     if (it == sessions_.end()) return;
     Session* session = it->second.get();
     DrainReport& report = session->drain_report();
+    outbox_.FailClaims(number, kNotConfirmedInDrain);
     report.unsettled += unconfirmed;
     report.phases[static_cast<int>(DrainPhase::kConfirming)] = timers_->now() - asked;
     session->Tell(DrainedNotice{report});
@@ -247,14 +248,24 @@ bool Consumer::Settle(Delivery* delivery, const Settlement& settlement) {
   }
   const bool bounces =
       settlement.verdict == Verdict::kNak && settlement.nak_delay == absl::ZeroDuration() && drain_.nak_would_bounce();
+  const uint64_t claimant = session->confirms() ? session->number() : 0;
   if (bounces) {
+    delivery->claimant = claimant;
     Unlink(delivery);
     releasing_.PushBack(delivery);
   } else {
-    outbox_.Send(*delivery, settlement);
+    outbox_.Send(*delivery, settlement, {claimant, delivery->id});
     Remove(delivery);
   }
   return true;
+}
+
+void Consumer::OnResults(uint64_t session, SettleOutcome outcome, std::vector<uint64_t> ids, std::string detail) {
+  auto it = sessions_.find(session);
+  if (it == sessions_.end()) return;
+  SettleResultsNotice notice;
+  notice.results.push_back({outcome, std::move(ids), std::move(detail)});
+  it->second->Tell(std::move(notice));
 }
 
 void Consumer::TakeBack(absl::Span<Delivery* const> deliveries) {
@@ -307,7 +318,11 @@ void Consumer::FlushReleases() {
 
 void Consumer::Release(Delivery* delivery) {
   const bool in_time = timers_->now() < delivery->ack_deadline;
-  if (in_time) outbox_.Send(*delivery, {Verdict::kNak, absl::ZeroDuration(), {}});
+  if (in_time) {
+    outbox_.Send(*delivery, {Verdict::kNak, absl::ZeroDuration(), {}}, {delivery->claimant, delivery->id});
+  } else if (delivery->claimant != 0) {
+    OnResults(delivery->claimant, SettleOutcome::kLate, {delivery->id}, kAckWaitOver);
+  }
   Remove(delivery);
 }
 
@@ -391,6 +406,7 @@ void Consumer::OnStateChanged(ConsumerState state, const std::string& detail) {
             {{"consumer", options_.name}, {"state", ConsumerStateName(state)}, {"detail", detail}});
   state_ = state;
   state_detail_ = detail;
+  if (state == ConsumerState::kConsumerMissing) outbox_.FailClaims(0, detail);
   for (const auto& [number, session] : sessions_) session->Tell(StateNotice{state, detail});
 }
 

@@ -27,7 +27,7 @@ namespace sluice::core {
 
 // One durable: what comes from JetStream (Intake), who gets it (Dispatcher, Session), how long it may stay
 // (LeaseKeeper), what became of it (Outbox), and its drain. Shares nothing with other consumers. Loop only.
-class Consumer final : private Intake::Owner, private LeaseKeeper::Owner {
+class Consumer final : private Intake::Owner, private LeaseKeeper::Owner, private Outbox::Owner {
  public:
   class Owner {
    public:
@@ -96,6 +96,8 @@ class Consumer final : private Intake::Owner, private LeaseKeeper::Owner {
   // LeaseKeeper::Owner
   bool ExtendLease(const Delivery& delivery) override;
   void OnLeasesEnded(absl::Span<Delivery* const> deliveries) override;
+  // Outbox::Owner
+  void OnResults(uint64_t session, SettleOutcome outcome, std::vector<uint64_t> ids, std::string detail) override;
 
   void HandOver(Session* predecessor, Session* session, const std::vector<uint64_t>& resume);
   void TellOpened(Session* session, const OpenRequest& request);

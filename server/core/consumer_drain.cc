@@ -95,6 +95,7 @@ void Consumer::OnDrainConfirmed(uint64_t unconfirmed) {
     base::LogError("unsettled: verdicts that the server has not confirmed; they may be delivered again",
                    {{"consumer", options_.name}, {"count", unconfirmed}});
   }
+  outbox_.FailClaims(0, kNotConfirmedInDrain);
   drain_.report().unsettled += unconfirmed;
   drain_.Enter(DrainPhase::kClosed);
   drain_timer_.Cancel();

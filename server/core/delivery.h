@@ -31,6 +31,7 @@ struct Delivery {
   State state = State::kReady;
   bool live = false;           // InFlight's: the slot is in use
   bool awaited = false;        // the report of the daemon's drain counts it as awaited
+  uint64_t claimant = 0;       // RELEASING by its app's NAK: the session that waits for the server's word; 0: none
   Session* session = nullptr;  // null unless QUEUED, HELD or EXPIRED
 
   absl::Duration ack_wait;  // of this attempt

@@ -27,6 +27,7 @@ Delivery* InFlight::Add(Message message) {
   delivery.state = Delivery::State::kReady;
   delivery.session = nullptr;
   delivery.awaited = false;
+  delivery.claimant = 0;
   return &delivery;
 }
 

@@ -3,17 +3,27 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/log.h"
 
 namespace sluice::core {
 namespace {
 
 constexpr size_t kFirstRingSize = 1024;  // entries
-constexpr absl::Duration kRetryAfter = absl::Milliseconds(50);
+constexpr absl::Duration kFirstRetry = absl::Milliseconds(50);
+constexpr absl::Duration kLastRetry = absl::Seconds(1);
 
 }  // namespace
 
-void Outbox::Send(const Delivery& delivery, const Settlement& settlement) {
+Outbox::Outbox(base::Timers* timers, MessageSource* source, Owner* owner, uint64_t seed)
+    : timers_(timers),
+      source_(source),
+      owner_(owner),
+      retry_(timers),
+      retry_backoff_(kFirstRetry, kLastRetry, seed),
+      tell_(timers) {}
+
+void Outbox::Send(const Delivery& delivery, const Settlement& settlement, Claim claim) {
   Entry& entry = Append();
   entry.reply.assign(delivery.message.reply.data(), delivery.message.reply.size());
   entry.term_reason.assign(settlement.term_reason.data(), settlement.term_reason.size());
@@ -22,9 +32,11 @@ void Outbox::Send(const Delivery& delivery, const Settlement& settlement) {
   entry.ack_deadline = delivery.ack_deadline;
   entry.nak_due = absl::InfinitePast();
   entry.sent = false;
+  entry.again = false;
+  entry.claim = claim;
   if (!connected_) return;
-  Transmit(entry);
-  if (confirming_ == 0 && end_ >= confirm_at_) ConfirmLast();
+  Transmit(end_ - 1);
+  if (confirming_ == 0 && end_ >= confirm_at_ && !retry_.pending()) ConfirmLast();
 }
 
 void Outbox::Fence(absl::Time deadline, FenceCallback callback) {
@@ -35,46 +47,96 @@ void Outbox::Fence(absl::Time deadline, FenceCallback callback) {
     waiters_.erase(waiter);
     expired.callback(expired.end - std::min(expired.end, begin_));
   });
-  if (connected_ && confirming_ == 0 && begin_ != end_) ConfirmLast();
+  if (connected_ && confirming_ == 0 && vouched_ != end_ && !retry_.pending()) ConfirmLast();
 }
 
 void Outbox::OnConnection(bool connected) {
   connected_ = connected;
+  retry_.Cancel();
   if (!connected) return;
+  SendAgain();
+  if (vouched_ != end_ && confirming_ == 0) ConfirmLast();
+}
+
+bool Outbox::SafeToSend(const Entry& entry) const {
+  const bool in_time = timers_->now() < entry.ack_deadline;
+  return entry.verdict == Verdict::kAck || (in_time && (entry.verdict == Verdict::kTerm || !entry.sent));
+}
+
+void Outbox::SendAgain() {
   uint64_t stale = 0;
   for (uint64_t position = begin_; position < end_; ++position) {
     Entry& entry = At(position);
-    const bool in_time = timers_->now() < entry.ack_deadline;
-    const bool safe = entry.verdict == Verdict::kAck || (in_time && (entry.verdict == Verdict::kTerm || !entry.sent));
-    if (safe) {
-      Transmit(entry);
-    } else if (!entry.sent) {
-      ++stale;
+    if (position < vouched_ && entry.claim.session == 0) continue;
+    if (SafeToSend(entry)) {
+      Transmit(position);
+    } else {
+      stale += !entry.sent;
+      Resolve(entry, SettleOutcome::kFailed, "the connection to NATS broke before it was confirmed");
     }
   }
+  Forget();
   if (stale > 0) base::LogWarning("verdicts came too late for the reconnect", {{"count", stale}});
-  if (begin_ != end_ && confirming_ == 0) ConfirmLast();
 }
 
 void Outbox::OnConfirmed(uint64_t tag, const absl::Status& status) {
+  if ((tag & kClaimTag) != 0) return OnClaimAnswered(tag & ~kClaimTag, status);
   if (tag != confirming_) return;
   confirming_ = 0;
   if (status.ok()) {
-    Forget(tag);
-    confirm_at_ = end_ + kFenceEvery;
-    WakeWaiters();
-  } else {
-    confirm_at_ = end_ + 1;  // with the next verdict
+    Vouch(tag);
+    if (!waiters_.empty() && connected_ && vouched_ != end_) ConfirmLast();
+    return;
   }
-  if (!waiters_.empty()) {
-    retry_.SetAfter(status.ok() ? absl::ZeroDuration() : kRetryAfter, [this] {
-      if (connected_ && confirming_ == 0 && begin_ != end_) ConfirmLast();
-    });
+  if (!connected_) return;  // the reconnect says it all again
+  for (uint64_t position = vouched_; position < tag; ++position) {
+    Entry& entry = At(position);
+    entry.again |= entry.verdict == Verdict::kAck && entry.claim.session == 0;
+  }
+  confirm_at_ = end_ + 1;  // if there are no ACKs to say again: with the next verdict
+  AskAgainLater();
+}
+
+void Outbox::OnClaimAnswered(uint64_t position, const absl::Status& status) {
+  if (position < begin_ || position >= end_) return;
+  Entry& entry = At(position);
+  if (entry.claim.session == 0) return;
+  if (status.ok()) {
+    Resolve(entry, SettleOutcome::kConfirmed);
+    Vouch(position + 1);
+  } else if (!connected_) {
+    // The reconnect says it again.
+  } else if (SafeToSend(entry) && timers_->now() < entry.ack_deadline) {
+    entry.again = true;
+    AskAgainLater();
+  } else {
+    Resolve(entry, SettleOutcome::kFailed, absl::StrCat("not confirmed: ", status.message()));
+    Forget();
   }
 }
 
+void Outbox::AskAgainLater() {
+  if (retry_.pending()) return;
+  retry_.SetAfter(retry_backoff_.Next(), [this] {
+    bool ask = !waiters_.empty();
+    for (uint64_t position = begin_; position < end_; ++position) {
+      if (!At(position).again) continue;
+      ask |= At(position).claim.session == 0;
+      Transmit(position);
+    }
+    if (ask && confirming_ == 0 && vouched_ != end_) ConfirmLast();
+  });
+}
+
 Outbox::Entry& Outbox::Append() {
-  if (end_ - begin_ == kMostKept) Forget(begin_ + kMostKept / 2);
+  if (end_ - begin_ == kMostKept) {
+    const uint64_t end = begin_ + kMostKept / 2;
+    for (uint64_t position = begin_; position < end; ++position) {
+      Resolve(At(position), SettleOutcome::kFailed, "too many verdicts wait for NATS");
+    }
+    vouched_ = std::max(vouched_, end);
+    Forget();
+  }
   if (end_ - begin_ == ring_.size()) {
     std::vector<Entry> larger(std::max(kFirstRingSize, ring_.size() * 2));
     for (uint64_t position = begin_; position < end_; ++position) {
@@ -85,10 +147,17 @@ Outbox::Entry& Outbox::Append() {
   return At(end_++);
 }
 
-void Outbox::Transmit(Entry& entry) {
+void Outbox::Transmit(uint64_t position) {
+  Entry& entry = At(position);
   entry.sent = true;
+  entry.again = false;
   if (entry.nak_delay > absl::ZeroDuration()) entry.nak_due = timers_->now() + entry.nak_delay;
-  source_->Settle(entry.reply, {entry.verdict, entry.nak_delay, entry.term_reason});
+  const Settlement settlement = {entry.verdict, entry.nak_delay, entry.term_reason};
+  if (entry.claim.session == 0) {
+    source_->Settle(entry.reply, settlement);
+  } else {
+    source_->Confirm(entry.reply, settlement, position | kClaimTag);
+  }
 }
 
 // Asks for an answer, which vouches for all that was sent before, whichever message it names. On a settled message an
@@ -111,7 +180,17 @@ void Outbox::ConfirmLast() {
   source_->Confirm(entry.reply, probe, confirming_);
 }
 
-void Outbox::Forget(uint64_t end) { begin_ = std::max(begin_, end); }
+void Outbox::Vouch(uint64_t end) {
+  retry_backoff_.Reset();
+  vouched_ = std::max(vouched_, end);
+  confirm_at_ = end_ + kFenceEvery;
+  Forget();
+}
+
+void Outbox::Forget() {
+  while (begin_ < vouched_ && At(begin_).claim.session == 0) ++begin_;
+  WakeWaiters();
+}
 
 void Outbox::WakeWaiters() {
   std::list<Waiter> done;
@@ -120,9 +199,45 @@ void Outbox::WakeWaiters() {
     if (it->end <= begin_) done.splice(done.end(), waiters_, it);
     it = next;
   }
+  if (!done.empty()) TellResults();
   for (Waiter& waiter : done) {
     waiter.timeout.Cancel();
     waiter.callback(0);
+  }
+}
+
+// --- claims ---
+
+void Outbox::FailClaims(uint64_t session, const std::string& detail) {
+  for (uint64_t position = begin_; position < end_; ++position) {
+    Entry& entry = At(position);
+    if (session == 0 || entry.claim.session == session) Resolve(entry, SettleOutcome::kFailed, detail);
+  }
+  TellResults();
+}
+
+void Outbox::Resolve(Entry& entry, SettleOutcome outcome, const std::string& detail) {
+  if (entry.claim.session == 0) return;
+  results_[entry.claim.session].push_back({outcome, entry.claim.id, detail});
+  entry.claim = {};
+  entry.again = false;
+  if (!tell_.pending()) tell_.SetAfter(absl::ZeroDuration(), [this] { TellResults(); });
+}
+
+void Outbox::TellResults() {
+  tell_.Cancel();
+  for (auto& [session, results] : std::exchange(results_, {})) {
+    for (size_t begin = 0; begin < results.size();) {
+      const Result& first = results[begin];
+      std::vector<uint64_t> ids;
+      size_t end = begin;
+      for (; end < results.size() && results[end].outcome == first.outcome && results[end].detail == first.detail;
+           ++end) {
+        ids.push_back(results[end].id);
+      }
+      owner_->OnResults(session, first.outcome, std::move(ids), first.detail);
+      begin = end;
+    }
   }
 }
 

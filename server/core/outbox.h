@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <list>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "base/backoff.h"
 #include "base/timers.h"
 #include "core/delivery.h"
 #include "core/message_source.h"
@@ -19,27 +21,44 @@ namespace sluice::core {
 //
 // A verdict that was written to a connection may still be lost with it. So each stays here until the server has
 // confirmed a later one: JetStream acts on the verdicts of a consumer in their order, so one answer in kFenceEvery
-// vouches for all before it. After a reconnect, what nobody has vouched for is sent again, as far as that is safe: an
-// ACK always is; a TERM is until the ack deadline; a NAK is if it was not sent before. A second NAK could take the
-// message from its next holder.
+// vouches for all before it. After a reconnect, or a question without an answer, what nobody has vouched for is sent
+// again, as far as that is safe: an ACK always is; a TERM is until the ack deadline; a NAK is if it was not sent
+// before. A second NAK could take the message from its next holder.
+//
+// That is as good as the order of the verdicts: a change of the consumer's leader may lose one and answer the next. So
+// a verdict whose app waits for the server's word, a claimed one, is a request of its own, and ends with its own
+// answer.
 class Outbox {
  public:
   static constexpr uint64_t kFenceEvery = 256;  // verdicts; costs 0.4 % more messages
   static constexpr uint64_t kMostKept =
       1 << 20;  // beyond it the oldest are forgotten; only reached if the server never answers
 
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    // What became of verdicts that `session` had claimed: CONFIRMED or FAILED. Never from within Send().
+    virtual void OnResults(uint64_t session, SettleOutcome outcome, std::vector<uint64_t> ids, std::string detail) = 0;
+  };
+  struct Claim {
+    uint64_t session;  // its number; 0: nobody waits
+    uint64_t id;       // of the delivery
+  };
   // `unconfirmed`: verdicts that the server has not confirmed; 0 is success.
   using FenceCallback = absl::AnyInvocable<void(uint64_t unconfirmed)>;
 
-  Outbox(base::Timers* timers, MessageSource* source) : timers_(timers), source_(source), retry_(timers) {}
+  // `seed`: of the jitter in its retries.
+  Outbox(base::Timers* timers, MessageSource* source, Owner* owner, uint64_t seed);
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 
   // Ack, nak or term.
-  void Send(const Delivery& delivery, const Settlement& settlement);
+  void Send(const Delivery& delivery, const Settlement& settlement, Claim claim = {});
 
   // Calls back when the server has acted on all that was sent so far, or at `deadline`. Never from within this call.
   void Fence(absl::Time deadline, FenceCallback callback);
+  // There will be no word on what `session` has claimed; 0: on what anyone has.
+  void FailClaims(uint64_t session, const std::string& detail);
 
   void OnConnection(bool connected);
   void OnConfirmed(uint64_t tag, const absl::Status& status);
@@ -53,9 +72,11 @@ class Outbox {
     std::string term_reason;
     Verdict verdict;
     bool sent;
+    bool again;  // its claim had no answer: to be sent once more
     absl::Duration nak_delay;
     absl::Time nak_due;  // of a delayed NAK that was sent: until then it stays with nobody
     absl::Time ack_deadline;
+    Claim claim;
   };
   struct Waiter {
     Waiter(base::Timers* timers, uint64_t end, FenceCallback callback)
@@ -64,27 +85,48 @@ class Outbox {
     FenceCallback callback;
     base::Timer timeout;
   };
+  // The tag of a claimed verdict is its position and this; that of another question, how far its answer vouches.
+  static constexpr uint64_t kClaimTag = uint64_t{1} << 63;
 
   Entry& At(uint64_t position) { return ring_[position & (ring_.size() - 1)]; }
   Entry& Append();
-  void Transmit(Entry& entry);
+  void Transmit(uint64_t position);
+  bool SafeToSend(const Entry& entry) const;
+  void SendAgain();
   void ConfirmLast();
-  void Forget(uint64_t end);
+  void AskAgainLater();
+  void OnClaimAnswered(uint64_t position, const absl::Status& status);
+  void Vouch(uint64_t end);
+  void Forget();
   void WakeWaiters();
+  // Ends the claim of an entry, which is told with all others of this turn of the loop.
+  void Resolve(Entry& entry, SettleOutcome outcome, const std::string& detail = "");
+  void TellResults();
 
   base::Timers* const timers_;
   MessageSource* const source_;
+  Owner* const owner_;
   bool connected_ = false;
 
   // Entries [begin_, end_), used again and again: their strings keep their room. The size is a power of two.
   std::vector<Entry> ring_;
   uint64_t begin_ = 0;
+  uint64_t vouched_ = 0;  // those before it stay for their claims alone
   uint64_t end_ = 0;
 
   uint64_t confirming_ = 0;            // all entries before this one are confirmed by the answer under way; 0: none is
   uint64_t confirm_at_ = kFenceEvery;  // ask with the verdict that makes it as many
-  base::Timer retry_;                  // of a confirmation that someone waits for
+  base::Timer retry_;                  // of questions that had no answer
+  base::Backoff retry_backoff_;
   std::list<Waiter> waiters_;
+
+  struct Result {
+    SettleOutcome outcome;
+    uint64_t id;
+    std::string detail;
+  };
+  std::map<uint64_t, std::vector<Result>> results_;  // by session, to be told
+  base::Timer tell_;
 };
 
 }  // namespace sluice::core

@@ -27,6 +27,7 @@ Session::Session(Consumer* consumer, base::Timers* timers, uint64_t number, cons
       number_(number),
       client_id_(request.client_id),
       max_batch_(request.max_batch),
+      confirms_(request.confirm_settlements),
       stream_(stream),
       credit_(request.credit),
       timer_(timers) {
@@ -38,6 +39,7 @@ Session::Session(Consumer* consumer, base::Timers* timers, uint64_t number, cons
 void Session::OnSettle(absl::Span<const SettleRun> runs) {
   std::vector<uint64_t> late;
   std::vector<uint64_t> not_held;
+  std::vector<uint64_t> in_progress;  // the lease is the daemon's to extend: nothing to wait for
   for (const SettleRun& run : runs) {
     for (uint64_t id : run.ids) {
       Delivery* delivery = consumer_->Find(id);
@@ -47,15 +49,18 @@ void Session::OnSettle(absl::Span<const SettleRun> runs) {
         not_held.push_back(id);
       } else if (!consumer_->Settle(delivery, run.settlement)) {
         late.push_back(id);
+      } else if (confirms_ && run.settlement.verdict == Verdict::kInProgress) {
+        in_progress.push_back(id);
       }
     }
   }
   consumer_->CountNotHeld(not_held.size());
   SettleResultsNotice notice;
-  if (!late.empty()) notice.results.push_back({SettleOutcome::kLate, std::move(late), "the ack wait was over"});
+  if (!late.empty()) notice.results.push_back({SettleOutcome::kLate, std::move(late), kAckWaitOver});
   if (!not_held.empty()) {
     notice.results.push_back({SettleOutcome::kNotHeld, std::move(not_held), "not held by this stream"});
   }
+  if (!in_progress.empty()) notice.results.push_back({SettleOutcome::kConfirmed, std::move(in_progress), ""});
   if (!notice.results.empty()) Tell(std::move(notice));
   CheckDrained();
   consumer_->Pump();

@@ -52,6 +52,7 @@ class Session {
   bool draining() const { return draining_; }
   Credit credit() const { return credit_; }
   uint32_t max_batch() const { return max_batch_; }
+  bool confirms() const { return confirms_; }
 
   // Credit. Only as much is queued as the next frame can take: the rest is better off with a sibling that reads faster.
   bool idle() const { return outstanding_messages_ == 0; }
@@ -92,6 +93,7 @@ class Session {
   const uint64_t number_;
   const std::string client_id_;
   const uint32_t max_batch_;
+  const bool confirms_;
 
   AppStream* stream_;  // null: detached
   Credit credit_;

@@ -23,6 +23,10 @@ struct SettleRun {
   Settlement settlement;
 };
 
+// Why, for people.
+constexpr char kAckWaitOver[] = "the ack wait was over";                                           // LATE
+constexpr char kNotConfirmedInDrain[] = "the drain is over, and the server has not confirmed it";  // FAILED
+
 // What an app is told of a verdict. The values are those of sluice.v1.SettleResult.Outcome.
 enum class SettleOutcome : uint8_t { kConfirmed = 1, kLate = 2, kNotHeld = 3, kFailed = 4 };
 

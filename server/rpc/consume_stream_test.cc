@@ -146,6 +146,20 @@ TEST_F(ConsumeStreamTest, AVerdictOnWhatIsNotHeldIsAnsweredById) {
   EXPECT_THAT(Verdicts(), ElementsAre(core::Verdict::kAck));
 }
 
+TEST_F(ConsumeStreamTest, ConfirmedVerdictsAreAnsweredById) {
+  TestStream stream(daemon_.Connect());
+  v1::Open open;
+  open.set_confirm_settlements(true);
+  stream.Open(open);
+  daemon_.Publish(3);
+  const std::vector<uint64_t> ids = Ids(stream.ReadDeliveries(3));
+  stream.Ack(ids);
+  const v1::SettleResults results = stream.Expect(v1::ConsumeResponse::kSettleResults).settle_results();
+  ASSERT_EQ(results.results_size(), 1) << "those of one turn of the loop together";
+  EXPECT_EQ(results.results(0).outcome(), v1::SettleResult::OUTCOME_CONFIRMED);
+  EXPECT_THAT(results.results(0).ids(), testing::ElementsAreArray(ids));
+}
+
 TEST_F(ConsumeStreamTest, CreditIsReplaced) {
   v1::Open open;
   open.mutable_credit()->set_messages(2);
@@ -335,12 +349,12 @@ INSTANTIATE_TEST_SUITE_P(
                     {[](auto* request) { request->mutable_open()->set_consumer("oders"); }},
                     "",
                     grpc::StatusCode::NOT_FOUND},
-        BadRequests{"Confirm",
+        BadRequests{"Resumable",
                     {[](auto* request) {
                       GoodOpen(request);
-                      request->mutable_open()->set_confirm_settlements(true);
+                      request->mutable_open()->set_resumable(true);
                     }},
-                    "open.confirm_settlements",
+                    "open.resumable",
                     grpc::StatusCode::UNIMPLEMENTED},
         BadRequests{"OpenCredit",
                     {[](auto* request) {

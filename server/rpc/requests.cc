@@ -12,9 +12,6 @@ absl::Status Invalid(absl::string_view field, absl::string_view problem) {
 }
 
 absl::Status CheckOffered(const v1::Open& open) {
-  if (open.confirm_settlements()) {
-    return absl::UnimplementedError("open.confirm_settlements arrives with confirmed settlements; leave it off");
-  }
   if (open.resumable()) {
     return absl::UnimplementedError("open.resumable arrives with confirmed settlements; leave it off");
   }
@@ -104,6 +101,7 @@ absl::StatusOr<core::OpenRequest> ReadOpen(const v1::Open& open) {
   if (!resume.ok()) return resume.status();
   request.resume = *std::move(resume);
   request.consumer = open.consumer();
+  request.confirm_settlements = open.confirm_settlements();
   request.client_id = open.client_id();
   if (open.max_batch() > 0) request.max_batch = open.max_batch();
   return request;

@@ -62,8 +62,6 @@ INSTANTIATE_TEST_SUITE_P(
                 kInvalid, "open.resume: 1048577 entries"},
         Refusal{"Token", [](v1::Open* open) { open->add_resume()->set_token("t"); }, kUnimplemented,
                 "open.resume[0].token: "},
-        Refusal{"Confirm", [](v1::Open* open) { open->set_confirm_settlements(true); }, kUnimplemented,
-                "open.confirm_settlements "},
         Refusal{"Resumable", [](v1::Open* open) { open->set_resumable(true); }, kUnimplemented, "open.resumable "}),
     [](const auto& info) { return info.param.name; });
 
@@ -75,6 +73,13 @@ TEST(ReadOpenTest, Defaults) {
   EXPECT_EQ(request->credit.bytes, 8u << 20);
   EXPECT_EQ(request->max_batch, 256);
   EXPECT_TRUE(request->resume.empty());
+  EXPECT_FALSE(request->confirm_settlements);
+}
+
+TEST(ReadOpenTest, ConfirmSettlements) {
+  v1::Open open = MinimalOpen();
+  open.set_confirm_settlements(true);
+  EXPECT_TRUE(ReadOpen(open)->confirm_settlements);
 }
 
 TEST(ReadOpenTest, TheLimitsThemselvesAreTaken) {

@@ -123,7 +123,9 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
   // Asks for an answer on what was sent before, or came too late to be sent.
   if (sending.confirm && (fate.sent || settlement.verdict == Verdict::kInProgress)) return;
   const char* blame = nullptr;
-  const bool link_renewed = daemons_.at(attempt.owner).link_up_since > fate.sent_at;
+  // Then it may have got lost, and is said again as far as that is safe.
+  const bool link_renewed =
+      std::max(daemons_.at(attempt.owner).link_up_since, leading_since_) > fate.sent_at || deleted_at_ > attempt.sent;
   switch (settlement.verdict) {
     case Verdict::kAck:
       blame = BlameForAck(fate, link_renewed);

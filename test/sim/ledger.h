@@ -145,6 +145,7 @@ class Ledger final : public ModelJetStream::Witness {
     bool opened_told = false;
     bool draining_told = false;
     bool drained_told = false;
+    std::map<uint64_t, uint64_t> claims;  // delivery id -> attempt: verdicts that wait for the server's word
     std::vector<uint64_t> expect_not_held;
     std::vector<uint64_t> told_not_held;
 
@@ -171,6 +172,7 @@ class Ledger final : public ModelJetStream::Witness {
   void CheckNothingLeft(int daemon);
   void OnOpened(int stream, const core::OpenedNotice& opened);
   void OnLeasesEnded(int stream, const core::LeasesEndedNotice& ended);
+  void OnResult(StreamRecord& record, core::SettleOutcome outcome, uint64_t id);
   uint64_t AwaitHeld(int daemon);
   void LetGo(StreamRecord& stream, uint64_t id);
 

@@ -198,13 +198,38 @@ void Ledger::OnTold(int stream, const core::Notice& notice) {
   if (std::holds_alternative<core::DrainingNotice>(notice)) record.draining_told = true;
   if (std::holds_alternative<core::DrainedNotice>(notice)) {
     if (!record.draining_told) Fail(absl::StrCat("Drained without Draining: stream ", stream));
+    if (!record.claims.empty()) Fail(absl::StrCat("Drained, and verdicts were never answered: stream ", stream));
     record.drained_told = true;
   }
   if (const auto* results = std::get_if<core::SettleResultsNotice>(&notice)) {
     for (const auto& result : results->results) {
-      if (result.outcome != core::SettleOutcome::kNotHeld) continue;
-      record.told_not_held.insert(record.told_not_held.end(), result.ids.begin(), result.ids.end());
+      for (uint64_t id : result.ids) OnResult(record, result.outcome, id);
     }
+  }
+}
+
+void Ledger::OnResult(StreamRecord& record, core::SettleOutcome outcome, uint64_t id) {
+  if (outcome == core::SettleOutcome::kNotHeld) {  // judged in AfterSettle()
+    record.told_not_held.push_back(id);
+    return;
+  }
+  auto claim = record.claims.find(id);
+  if (claim == record.claims.end()) {
+    const bool of_in_progress = outcome == core::SettleOutcome::kConfirmed && record.holds(id);
+    if (!of_in_progress && outcome != core::SettleOutcome::kLate) Fail(absl::StrCat("a result unasked for: ", id));
+    return;
+  }
+  const Attempt& attempt = *attempts_[claim->second];
+  const Fate& fate = fates_[claim->second];
+  record.claims.erase(claim);
+  if (outcome == core::SettleOutcome::kConfirmed) {
+    const Attempt* pending = server_->pending(attempt.stream_sequence);
+    if (pending == &attempt && !fate.naked) Fail(absl::StrCat("confirmed behind the server's back: delivery ", id));
+  }
+  if (outcome == core::SettleOutcome::kFailed) {
+    const bool explained = HealthySince(record.daemon) > fate.said_at || deleted_at_ > attempt.sent ||
+                           now() >= fate.own_deadline || record.app_drains || daemons_.at(record.daemon).draining;
+    if (!explained) Fail(absl::StrCat("a verdict failed for no reason: delivery ", id));
   }
 }
 
@@ -234,6 +259,7 @@ void Ledger::OnFinished(int stream, const absl::Status& status) {
   record.open = false;
   daemons_.at(record.daemon).turbulent = true;
   if (record.drained_told) record.held.clear();
+  record.claims.clear();
   if (record.drained_told && !status.ok()) Fail(absl::StrCat("drained, then ended with an error: stream ", stream));
   if (must_tell && status.ok() && !record.drained_told) Fail(absl::StrCat("ended without Drained: stream ", stream));
 }
@@ -297,6 +323,7 @@ void Ledger::BeforeSettle(int stream, absl::Span<const core::SettleRun> runs) {
       if (!late) fate.said = verdict;
       fate.said_at = now();
       fate.acked_late |= late && verdict == Verdict::kAck;
+      if (!late && record.request.confirm_settlements) record.claims[id] = held->second;
       LetGo(record, id);
     }
   }
@@ -314,6 +341,7 @@ void Ledger::AfterSettle(int stream) {
   for (uint64_t id : unexplained) {
     auto given_back = daemon.attempt_of.find(id);
     if (given_back == daemon.attempt_of.end()) return Fail(absl::StrCat("told twice of delivery ", id));
+    record.claims.erase(id);
     // Given back by the daemon, maybe just now; this is judged as the NAK is.
     Fate& fate = fates_[given_back->second];
     fate.said.reset();

@@ -26,6 +26,7 @@ void SimApp::Connect() {
   request.client_id = profile_.client_id;
   request.credit = profile_.credit;
   request.max_batch = profile_.max_batch;
+  request.confirm_settlements = profile_.confirms;
   // Ids mean something to the daemon that gave them only.
   const bool same_daemon = pod_->running() && pod_->number() == pods_number_;
   for (const auto& [key, work] : works_) {

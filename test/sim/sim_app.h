@@ -25,6 +25,7 @@ struct AppProfile {
   absl::Duration most_write = absl::ZeroDuration();         // a slow reader takes so long for a frame
   absl::Duration settle_delay = absl::ZeroDuration();       // gathers its verdicts
   absl::Duration in_progress_every = absl::ZeroDuration();  // 0: leaves it to the daemon
+  bool confirms = false;                                    // asks for the server's word on its verdicts
   bool leaves_when_draining = false;                        // half-closes when it has nothing left to do
   // How often, 0..1.
   double naks = 0;

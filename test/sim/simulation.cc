@@ -92,6 +92,7 @@ core::Credit Simulation::RandomCredit() {
 AppProfile Simulation::HealthyProfile() {
   AppProfile profile;
   profile.credit.messages = 64;
+  profile.confirms = dice_.Chance(0.5);
   return profile;
 }
 
@@ -103,6 +104,7 @@ AppProfile Simulation::RandomProfile(int app) {
   profile.lanes = static_cast<int>(dice_.Between(1, 8));
   profile.most_work = dice_.Between(absl::Milliseconds(1), absl::Milliseconds(200));
   if (dice_.Chance(0.3)) profile.settle_delay = dice_.Between(absl::Milliseconds(1), absl::Milliseconds(50));
+  profile.confirms = dice_.Chance(0.4);
   profile.leaves_when_draining = dice_.Chance(0.5);
   if (dice_.Chance(0.3)) profile.naks = 0.1;
   if (dice_.Chance(0.5)) profile.delays_nak = 0.5;
