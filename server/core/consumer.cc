@@ -406,7 +406,6 @@ void Consumer::OnStateChanged(ConsumerState state, const std::string& detail) {
             {{"consumer", options_.name}, {"state", ConsumerStateName(state)}, {"detail", detail}});
   state_ = state;
   state_detail_ = detail;
-  if (state == ConsumerState::kConsumerMissing) outbox_.FailClaims(0, detail);
   for (const auto& [number, session] : sessions_) session->Tell(StateNotice{state, detail});
 }
 

@@ -60,6 +60,7 @@ TEST_F(DispatcherTest, PullsNoMoreThanTheAppsWouldTake) {
   source_->SendRange(1, 7);
   EXPECT_EQ(source_->pulls.size(), 1u) << "no credit, no pull";
   Settle(session, {app.id_of(1), app.id_of(2)});
+  loop_.RunFor(absl::Milliseconds(2));
   ASSERT_EQ(source_->pulls.size(), 2u);
   EXPECT_EQ(source_->pulls[1].batch, 2u);
 }

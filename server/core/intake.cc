@@ -14,6 +14,9 @@ constexpr absl::Duration kSlack = absl::Milliseconds(500);
 // sends (seen once, with the processors at their limit).
 constexpr absl::Duration kDrainSlack = absl::Seconds(2);
 
+// What a slow app frees is asked for this late at most: nothing beside the time that its work takes.
+constexpr absl::Duration kRefillAfter = absl::Milliseconds(1);
+
 constexpr absl::Duration kFirstAttachRetry = absl::Milliseconds(100);
 constexpr absl::Duration kMostAttachRetry = absl::Seconds(5);
 constexpr absl::Duration kFirstPullRetry = absl::Milliseconds(20);
@@ -27,6 +30,7 @@ Intake::Intake(base::Timers* timers, const ConsumerOptions& options, MessageSour
       source_(source),
       owner_(owner),
       window_(options),
+      refill_(timers),
       retry_(timers),
       silence_(timers),
       attach_backoff_(kFirstAttachRetry, kMostAttachRetry, options.seed),
@@ -95,8 +99,20 @@ void Intake::OnAttached(const absl::StatusOr<ConsumerInfo>& info) {
 
 void Intake::MaybePull() {
   if (state_ != State::kReady || retry_.pending() || window_.is_open()) return;
-  const auto request = window_.Open(owner_->GetDemand(), owner_->InFlightCount());
+  const Demand demand = owner_->GetDemand();
+  if (window_.WorthAPull(demand, owner_->InFlightCount())) {
+    OpenPull(demand);
+  } else if (demand.messages > 0 && !refill_.pending()) {
+    refill_.SetAfter(kRefillAfter, [this] {
+      if (state_ == State::kReady && !retry_.pending() && !window_.is_open()) OpenPull(owner_->GetDemand());
+    });
+  }
+}
+
+void Intake::OpenPull(const Demand& demand) {
+  const auto request = window_.Open(demand, owner_->InFlightCount());
   if (!request) return;
+  refill_.Cancel();
   ++pulls_;
   pull_end_ = timers_->now() + request->expires + kSlack;
   source_->Pull(*request);

@@ -77,6 +77,7 @@ class Intake final : public MessageSource::Listener {
   bool closing() const { return state_ >= State::kQuiescing; }
   void Attach();
   void AttachLater(ConsumerState told, const std::string& detail);
+  void OpenPull(const Demand& demand);
   void PullLater();
   void ExpectTheRest();
   void OnPullOver();
@@ -102,6 +103,7 @@ class Intake final : public MessageSource::Listener {
   PullWindow window_;
   uint64_t pulls_ = 0;
 
+  base::Timer refill_;                               // by when a small refill is asked for all the same
   base::Timer retry_;                                // the next Attach or Pull after a backoff
   base::Timer silence_;                              // the open pull: by when the server says something of it
   absl::Time pull_end_;                              // by when the open pull has ended for certain

@@ -18,7 +18,7 @@ class IntakeTest : public testing::Test, public Intake::Owner {
   IntakeTest() { intake_.Start(); }
 
   Demand GetDemand() override { return demand_; }
-  uint64_t InFlightCount() override { return 0; }
+  uint64_t InFlightCount() override { return in_flight_; }
   void OnArrivals(absl::Span<Message> batch) override { arrived_ += batch.size(); }
   void OnPullEnded() override { ++pulls_ended_; }
   void OnConfirmed(uint64_t, const absl::Status&) override {}
@@ -36,6 +36,7 @@ class IntakeTest : public testing::Test, public Intake::Owner {
   test::ScriptedSource source_;
   ConsumerOptions options_;
   Demand demand_ = {100, 1 << 20, true};
+  uint64_t in_flight_ = 0;
   uint64_t arrived_ = 0;
   int pulls_ended_ = 0;
   ConsumerState state_ = ConsumerState::kNatsDown;
@@ -76,6 +77,35 @@ TEST_F(IntakeTest, TheNextPullFollowsWhenOneIsFulfilledOrExpired) {
   source_.EndPull(Kind::kExpired);
   EXPECT_EQ(source_.pulls.size(), 3u);
   EXPECT_EQ(arrived_, 2u);
+}
+
+// Quick apps free credit message by message: a pull for each verdict would keep all batches small.
+TEST_F(IntakeTest, ASmallRefillWaitsForMoreOrForAMillisecond) {
+  demand_.messages = 0;
+  source_.ComeUp();
+  in_flight_ = 64;
+  demand_.messages = 63;
+  intake_.MaybePull();
+  EXPECT_TRUE(source_.pulls.empty());
+  demand_.messages = 64;
+  intake_.MaybePull();
+  ASSERT_EQ(source_.pulls.size(), 1u) << "half of what the app can hold is free";
+  demand_.messages = 0;
+  source_.EndPull();
+
+  in_flight_ = 100'000;
+  demand_.messages = 255;
+  intake_.MaybePull();
+  ASSERT_EQ(source_.pulls.size(), 1u);
+  demand_.messages = 1;
+  loop_.RunFor(absl::Milliseconds(1));
+  ASSERT_EQ(source_.pulls.size(), 2u) << "slow apps wait no longer";
+  EXPECT_EQ(source_.pulls[1].batch, 1u);
+  demand_.messages = 0;
+  source_.EndPull();
+  demand_.messages = 256;
+  intake_.MaybePull();
+  EXPECT_EQ(source_.pulls.size(), 3u) << "a full batch";
 }
 
 TEST_F(IntakeTest, AStatusOfAnEarlierPullChangesNothing) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -25,6 +26,11 @@ class PullWindow {
   // What the server allows; with each CONSUMER.INFO.
   void SetLimits(const ConsumerInfo& info);
 
+  // False for a small refill: the apps still hold more than they would take. Quick apps free the rest in a moment, and
+  // answering each of their verdicts with a pull of its own would keep all batches small for good.
+  bool WorthAPull(const Demand& demand, uint64_t in_flight) const {
+    return demand.messages >= std::min<uint64_t>(in_flight, options_.pull_batch);
+  }
   // The pull to open now; none if one is open or nothing is wanted. `in_flight`: messages that wait for their verdict
   // here.
   std::optional<PullRequest> Open(const Demand& demand, uint64_t in_flight);
