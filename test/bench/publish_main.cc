@@ -26,7 +26,10 @@ int main(int argc, char** argv) {
   natsConnection* connection = nullptr;
   jsCtx* js = nullptr;
   Require(natsConnection_ConnectTo(&connection, argv[1]), "connect");
-  Require(natsConnection_JetStream(&js, connection, nullptr), "JetStream");
+  jsOptions options;
+  jsOptions_Init(&options);
+  options.PublishAsync.MaxPending = 1000;  // a flood is refused in part by newer servers, without a word here
+  Require(natsConnection_JetStream(&js, connection, &options), "JetStream");
   js_DeleteStream(js, stream.c_str(), nullptr, nullptr);  // there may be none
   const std::string subject = stream + ".bench";
   const char* subjects[] = {subject.c_str()};
@@ -41,6 +44,14 @@ int main(int argc, char** argv) {
     Require(js_PublishAsync(js, subject.c_str(), payload.data(), static_cast<int>(payload.size()), nullptr), "publish");
   }
   Require(js_PublishAsyncComplete(js, nullptr), "wait for the stream");
+  jsStreamInfo* info = nullptr;
+  Require(js_GetStreamInfo(&info, js, stream.c_str(), nullptr, nullptr), "look at the stream");
+  const auto stored = static_cast<long>(info->State.Msgs);
+  jsStreamInfo_Destroy(info);
+  if (stored != count) {
+    std::fprintf(stderr, "the stream has %ld messages, not %ld\n", stored, count);
+    return 70;
+  }
   jsCtx_Destroy(js);
   natsConnection_Destroy(connection);
   nats_Close();
