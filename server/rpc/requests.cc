@@ -13,7 +13,7 @@ absl::Status Invalid(absl::string_view field, absl::string_view problem) {
 
 absl::Status CheckOffered(const v1::Open& open) {
   if (open.resumable()) {
-    return absl::UnimplementedError("open.resumable arrives with confirmed settlements; leave it off");
+    return absl::UnimplementedError("open.resumable is not offered yet; leave it off");
   }
   return absl::OkStatus();
 }
