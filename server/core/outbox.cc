@@ -134,8 +134,8 @@ Outbox::Entry& Outbox::Append() {
     for (uint64_t position = begin_; position < end; ++position) {
       Resolve(At(position), SettleOutcome::kFailed, "too many verdicts wait for NATS");
     }
+    begin_ = end;  // who waits for them is woken by the next answer, not from within Send()
     vouched_ = std::max(vouched_, end);
-    Forget();
   }
   if (end_ - begin_ == ring_.size()) {
     std::vector<Entry> larger(std::max(kFirstRingSize, ring_.size() * 2));

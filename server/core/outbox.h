@@ -72,7 +72,7 @@ class Outbox {
     std::string term_reason;
     Verdict verdict;
     bool sent;
-    bool again;  // its claim had no answer: to be sent once more
+    bool again;  // there was no answer: to be sent once more
     absl::Duration nak_delay;
     absl::Time nak_due;  // of a delayed NAK that was sent: until then it stays with nobody
     absl::Time ack_deadline;
