@@ -20,6 +20,12 @@ class IntrusiveList {
 
   bool empty() const { return head_.next == &head_; }
   T* front() const { return empty() ? nullptr : static_cast<T*>(head_.next->element); }
+  T* back() const { return empty() ? nullptr : static_cast<T*>(head_.prev->element); }
+  // The element before `element`; nullptr at the front.
+  T* prev(const T* element) const {
+    const ListLink* link = (element->*Link).prev;
+    return link == &head_ ? nullptr : static_cast<T*>(link->element);
+  }
   // The element behind `element`; nullptr at the end.
   T* next(const T* element) const {
     const ListLink* link = (element->*Link).next;

@@ -76,6 +76,38 @@ void CheckDurable(const core::DurableConfig& config, const std::string& path, Re
   }
 }
 
+void CheckOrdering(const core::ConsumerOptions& options, const std::string& path, Reader& reader) {
+  const std::string key = path + ".key";
+  if (options.ordering != core::Ordering::kKey) {
+    if (reader.Given(key)) reader.ComplainAt(key, "only for 'ordering: key'; remove it, or set that");
+    return;
+  }
+  const bool in_subject = reader.Given(key + ".subject_token");
+  const bool in_header = reader.Given(key + ".header");
+  if (in_subject && in_header) {
+    reader.ComplainAt(key + ".header", "there is also 'subject_token'; keep one of them");
+  } else if (!in_subject && !in_header) {
+    reader.ComplainAt(reader.Given(key) ? key : path + ".ordering",
+                      "a key stands somewhere; add 'key: {subject_token: N}' or 'key: {header: Name}'");
+  }
+}
+
+void CheckRedelivery(const core::RedeliveryPolicy& policy, const std::string& path, Reader& reader) {
+  if (!policy.backoff.empty() && policy.initial.has_value()) {
+    reader.ComplainAt(path + ".initial", "there is also 'backoff'; keep one of them");
+  }
+  const std::pair<const char*, bool> parts[] = {
+      {".factor", policy.factor.has_value()}, {".max", policy.max.has_value()}, {".jitter", policy.jitter.has_value()}};
+  for (const auto& [name, given] : parts) {
+    if (given && !policy.initial.has_value()) reader.ComplainAt(path + name, "it grows from 'initial'; add that");
+  }
+  const absl::Duration max = policy.max.value_or(core::RedeliveryPolicy::kMax);
+  if (policy.initial.has_value() && *policy.initial > max) {
+    reader.ComplainAt(path + ".initial", absl::StrCat("longer than 'max', which is ", absl::FormatDuration(max),
+                                                      "; shorten it, or raise 'max'"));
+  }
+}
+
 void CheckConsumer(const Consumer& consumer, const std::string& path, Reader& reader) {
   const core::ConsumerOptions& options = consumer.options;
   if (2 * options.pull_heartbeat > options.pull_expires) {
@@ -87,6 +119,8 @@ void CheckConsumer(const Consumer& consumer, const std::string& path, Reader& re
     reader.ComplainAt(path + ".config",
                       "with 'manage: off' nothing would look at it; remove it, or use 'manage: verify'");
   }
+  CheckOrdering(options, path, reader);
+  CheckRedelivery(options.redelivery, path + ".redelivery", reader);
   CheckDurable(consumer.config, path + ".config", reader);
 }
 

@@ -238,6 +238,39 @@ Kind<int64_t> IntegerIn(int64_t least, int64_t most) {
                              [](const int64_t& value) -> Json { return value; });
 }
 
+Kind<double> NumberIn(double least, double most) {
+  auto parse = [least, most](absl::string_view text) -> absl::StatusOr<double> {
+    double value = 0;
+    if (!absl::SimpleAtod(text, &value)) return Wrong(text, " is not a number; use ", least, " to ", most);
+    // So written, it refuses what is not a number at all, too.
+    if (!(value >= least && value <= most)) return Wrong(text, " is out of range; use ", least, " to ", most);
+    return value;
+  };
+  return ScalarKind<double>("number", Range(absl::StrCat(least), absl::StrCat(most)), parse,
+                            [](const double& value) -> Json { return value; });
+}
+
+Kind<int64_t> Position(int64_t most) {
+  auto parse = [most](absl::string_view text) -> absl::StatusOr<int64_t> {
+    int64_t value = 0;
+    if (absl::SimpleAtoi(text, &value) && value != 0 && value >= -most && value <= most) return value;
+    return Wrong(text, " is not a position; use 1 to ", most, ", or -1 to -", most, " from the end");
+  };
+  return ScalarKind<int64_t>("integer", absl::StrCat("1 to ", most, ", or -1 to -", most, " from the end"), parse,
+                             [](const int64_t& value) -> Json { return value; });
+}
+
+Kind<std::string> HeaderName() {
+  return CheckedText("name", absl::StrCat("1 to ", kLongestName, " bytes, no spaces, colons"),
+                     [](absl::string_view text) -> absl::Status {
+                       const bool good = !text.empty() && text.size() <= kLongestName && !HasControlCharacter(text) &&
+                                         text.find_first_of(": ") == absl::string_view::npos;
+                       if (good) return absl::OkStatus();
+                       return Wrong(text, " is not the name of a header; use 1 to ", kLongestName,
+                                    " bytes, without spaces and colons");
+                     });
+}
+
 Kind<int64_t> CountOrUnlimited() {
   auto parse = [](absl::string_view text) -> absl::StatusOr<int64_t> {
     int64_t value = 0;

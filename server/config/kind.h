@@ -74,6 +74,11 @@ Kind<std::string> Timestamp();
 // Units are required: 500ms, 30s, 1m30s, 2h.
 Kind<absl::Duration> DurationIn(absl::Duration least, absl::Duration most);
 Kind<int64_t> IntegerIn(int64_t least, int64_t most);
+Kind<double> NumberIn(double least, double most);
+// A position from the start, from 1, or from the end, from -1.
+Kind<int64_t> Position(int64_t most);
+// The name of a header, as NATS accepts it.
+Kind<std::string> HeaderName();
 // -1 (no limit), or at least 1.
 Kind<int64_t> CountOrUnlimited();
 

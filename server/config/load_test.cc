@@ -67,6 +67,10 @@ consumers:
   stream: ORDERS
   durable: orders-v2
   manage: verify
+  ordering: key
+  key: {subject_token: -2}
+  waiting_share: 20
+  redelivery: {initial: 2s, factor: 1.5, max: 1m, jitter: 0, max_attempts: 5, delayed_share: 10}
   pull: {batch: "${BATCH}", expires: 2s, heartbeat: 500ms}
   lease: {max: 2h}
   resume_window: 0s
@@ -79,7 +83,12 @@ consumers:
     backoff: [1s, 5s]
     mem_storage: false
     metadata: {team: shop, cost: $$5}
-- {name: other, stream: ORDERS, manage: off}
+- name: other
+  stream: ORDERS
+  manage: off
+  ordering: key
+  key: {header: Customer-Id}
+  redelivery: {backoff: [1s, 1m]}
 )");
   ASSERT_THAT(Problems(loaded), IsEmpty());
   const Config& config = loaded.config;
@@ -96,6 +105,15 @@ consumers:
   const Consumer& orders = config.consumers[0];
   EXPECT_EQ(orders.options.durable, "orders-v2");
   EXPECT_EQ(orders.manage, core::Manage::kVerify);
+  EXPECT_EQ(orders.options.ordering, core::Ordering::kKey);
+  EXPECT_EQ(orders.options.key.subject_token, -2);
+  EXPECT_EQ(orders.options.waiting_share, 20u);
+  EXPECT_EQ(orders.options.redelivery.initial, absl::Seconds(2));
+  EXPECT_EQ(orders.options.redelivery.factor, 1.5);
+  EXPECT_EQ(orders.options.redelivery.max, absl::Minutes(1));
+  EXPECT_EQ(orders.options.redelivery.jitter, 0);
+  EXPECT_EQ(orders.options.redelivery.max_attempts, 5u);
+  EXPECT_EQ(orders.options.redelivery.delayed_share, 10u);
   EXPECT_EQ(orders.options.pull_batch, 64u);
   EXPECT_EQ(orders.options.pull_expires, absl::Seconds(2));
   EXPECT_EQ(orders.options.pull_heartbeat, absl::Milliseconds(500));
@@ -111,6 +129,8 @@ consumers:
   EXPECT_EQ(orders.config.mem_storage, false);
   EXPECT_THAT(orders.config.metadata, ElementsAre(std::pair("cost", "$5"), std::pair("team", "shop")));
   EXPECT_EQ(config.consumers[1].manage, core::Manage::kOff);
+  EXPECT_EQ(config.consumers[1].options.key.header, "Customer-Id");
+  EXPECT_THAT(config.consumers[1].options.redelivery.backoff, ElementsAre(absl::Seconds(1), absl::Minutes(1)));
 }
 
 // One fault each: the text, and the line that it gets.
@@ -285,6 +305,31 @@ const Fault kFaults[] = {
     {"DuplicateDurable", "consumers:\n- {name: o, stream: S}\n- {name: p, stream: S, durable: o}\n",
      "f.yaml:3:24: error: durable-twice: consumers[1].durable is 'o' of stream 'S', as that of consumers[0]: the two "
      "would take each other's messages; keep one, and let the apps of both ask for it"},
+
+    {"KeyWithoutOrdering", InConsumer("key: {subject_token: 1}"),
+     "f.yaml:4:3: consumers[0].key: only for 'ordering: key'; remove it, or set that"},
+    {"OrderingWithoutKey", InConsumer("ordering: key"),
+     "f.yaml:4:3: consumers[0].ordering: a key stands somewhere; add 'key: {subject_token: N}' or 'key: {header: "
+     "Name}'"},
+    {"EmptyKey", InConsumer("ordering: key\nkey: {}"),
+     "f.yaml:5:3: consumers[0].key: a key stands somewhere; add 'key: {subject_token: N}' or 'key: {header: Name}'"},
+    {"TwoKeys", InConsumer("ordering: key\nkey: {subject_token: 1, header: A}"),
+     "f.yaml:5:27: consumers[0].key.header: there is also 'subject_token'; keep one of them"},
+    {"TokenZero", InConsumer("ordering: key\nkey: {subject_token: 0}"),
+     "f.yaml:5:24: consumers[0].key.subject_token: '0' is not a position; use 1 to 255, or -1 to -255 from the end"},
+    {"HeaderWithColon", InConsumer("ordering: key\nkey: {header: 'A:'}"),
+     "f.yaml:5:17: consumers[0].key.header: 'A:' is not the name of a header; use 1 to 255 bytes, without spaces and "
+     "colons"},
+    {"UnknownOrdering", InConsumer("ordering: keys"),
+     "f.yaml:4:13: consumers[0].ordering: 'keys' is not one of none, key, did you mean 'key'?"},
+    {"BackoffAndInitial", InConsumer("redelivery: {backoff: [1s], initial: 1s}"),
+     "f.yaml:4:31: consumers[0].redelivery.initial: there is also 'backoff'; keep one of them"},
+    {"FactorWithoutInitial", InConsumer("redelivery: {factor: 2}"),
+     "f.yaml:4:16: consumers[0].redelivery.factor: it grows from 'initial'; add that"},
+    {"InitialBeyondMax", InConsumer("redelivery: {initial: 10m}"),
+     "f.yaml:4:16: consumers[0].redelivery.initial: longer than 'max', which is 5m; shorten it, or raise 'max'"},
+    {"NotANumber", InConsumer("redelivery: {initial: 1s, jitter: nan}"),
+     "f.yaml:4:37: consumers[0].redelivery.jitter: 'nan' is out of range; use 0 to 1"},
 
     // YAML
     {"EmptyFile", "", "f.yaml:1:1: the file is empty; start with a list 'consumers:', see docs/configuration.md"},

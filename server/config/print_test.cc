@@ -24,6 +24,9 @@ consumers:
 - name: orders
   stream: ORDERS
   manage: verify
+  ordering: key
+  key: {subject_token: -1}
+  redelivery: {initial: 2s, factor: 1.5, max: 1m, jitter: 0}
   pull: {batch: 64, expires: 2s, heartbeat: 250ms}
   config:
     description: "costs $${x}, null"
@@ -71,6 +74,11 @@ consumers:
     stream: S
     durable: o
     manage: ensure
+    ordering: none
+    waiting_share: 50
+    redelivery:
+      max_attempts: 0
+      delayed_share: 50
     pull:
       batch: 256
       expires: 1s

@@ -14,6 +14,9 @@ constexpr int64_t kMostPullBatch = 4096;  // 256 is as fast as more
 constexpr int64_t kMostStreams = 65535;
 constexpr int64_t kMostWaiting = 1'000'000;
 constexpr int64_t kMostCredit = 1 << 20;  // the contract's own limit
+constexpr int64_t kMostTokens = 255;  // of a subject
+constexpr int64_t kMostAttempts = 1'000'000;
+constexpr double kMostFactor = 100;
 constexpr size_t kMostText = 255;
 constexpr size_t kMostDescription = 4096;  // nats-server's JSMaxDescriptionLen
 
@@ -112,6 +115,42 @@ Kind<ConsumerOptions> LeaseKind() {
   });
 }
 
+Kind<core::KeySelector> KeyKind() {
+  using core::KeySelector;
+  return MappingOf<KeySelector>({
+      {"subject_token", &KeySelector::subject_token, As<int32_t>(Position(kMostTokens)),
+       "The key is this token of the subject: 1 is the first, -1 the last."},
+      {"header", &KeySelector::header, HeaderName(),
+       "The key is the first value of this header; upper and lower case "
+       "count."},
+  });
+}
+
+Kind<core::RedeliveryPolicy> RedeliveryKind() {
+  using absl::Milliseconds;
+  using core::RedeliveryPolicy;
+  return MappingOf<RedeliveryPolicy>({
+      {"backoff", &RedeliveryPolicy::backoff, ListOf(DurationIn(Milliseconds(1), kDay), "durations"),
+       "How long a failed message waits: after the first failure, the second, ...; the last one for all later ones."},
+      {"initial", &RedeliveryPolicy::initial, DurationIn(Milliseconds(1), kDay),
+       "Instead of `backoff`: how long it waits after the first failure."},
+      Key<RedeliveryPolicy>("factor", &RedeliveryPolicy::factor, NumberIn(1, kMostFactor),
+                            "By how much longer it waits after each further one. Needs `initial`.")
+          .DefaultIs("`2`"),
+      Key<RedeliveryPolicy>("max", &RedeliveryPolicy::max, DurationIn(Milliseconds(1), kDay),
+                            "The longest wait. Needs `initial`.")
+          .DefaultIs("`5m`"),
+      Key<RedeliveryPolicy>("jitter", &RedeliveryPolicy::jitter, NumberIn(0, 1),
+                            "Each wait is longer or shorter by up to this part of it, at random. Needs `initial`.")
+          .DefaultIs("`0.2`"),
+      {"max_attempts", &RedeliveryPolicy::max_attempts, As<uint64_t>(IntegerIn(0, kMostAttempts)),
+       "With `ordering: key`: after this many attempts a failed message no longer holds up its key, but goes back to "
+       "JetStream. 0: no limit."},
+      {"delayed_share", &RedeliveryPolicy::delayed_share, As<uint32_t>(IntegerIn(1, 100)),
+       "How many messages may wait for more than 1s at a time, in percent of `max_ack_pending`."},
+  });
+}
+
 // JetStream's own names; see https://docs.nats.io/nats-concepts/jetstream/consumers. Not given: the server's default,
 // or what the consumer has.
 Kind<DurableConfig> DurableKind() {
@@ -157,6 +196,7 @@ Kind<DurableConfig> DurableKind() {
 
 Kind<Consumer> ConsumerKind() {
   using core::Manage;
+  using core::Ordering;
   const auto options = &Consumer::options;
   return MappingOf<Consumer>({
       Key<Consumer>("name", At(options, &ConsumerOptions::name), NatsName(), "What apps ask for. Unique.").Required(),
@@ -168,6 +208,15 @@ Kind<Consumer> ConsumerKind() {
        OneOf<Manage>({{"ensure", Manage::kEnsure}, {"verify", Manage::kVerify}, {"off", Manage::kOff}}),
        "`ensure` creates or updates the JetStream consumer to be as in `config`, and checks the result; `verify` only "
        "checks; `off` takes it as it is. Nothing is ever deleted."},
+      {"ordering", At(options, &ConsumerOptions::ordering),
+       OneOf<Ordering>({{"none", Ordering::kNone}, {"key", Ordering::kKey}}),
+       "`none`: messages are handled side by side; `key`: of each key one at a time, in stream order. Within this "
+       "pod."},
+      {"key", At(options, &ConsumerOptions::key), KeyKind(), "Where the key of a message stands."},
+      {"waiting_share", At(options, &ConsumerOptions::waiting_share), As<uint32_t>(IntegerIn(1, 100)),
+       "With `ordering: key`: how many messages may wait here for an earlier one of their key, in percent of "
+       "`max_ack_pending`."},
+      {"redelivery", At(options, &ConsumerOptions::redelivery), RedeliveryKind(), "When what failed is tried again."},
       {"pull", options, PullKind(), "How messages are fetched."},
       {"lease", options, LeaseKind(), "How long apps may hold messages."},
       {"resume_window", At(options, &ConsumerOptions::resume_window),

@@ -17,11 +17,14 @@ Consumer::Consumer(base::Timers* timers, const ConsumerOptions& options, std::un
       owner_(owner),
       leases_(timers, this, options.lease_max),
       outbox_(timers, source_.get(), this, options.seed),
+      redelivery_(timers, options.redelivery, options.seed),
       dispatcher_(timers),
       ready_timer_(timers),
       drain_(timers, options.name),
       drain_timer_(timers),
       intake_(timers, options_, source_.get(), this) {
+  Lanes::Owner* const self = this;  // a private base
+  if (options_.ordering == Ordering::kKey) lanes_ = std::make_unique<Lanes>(timers, self, options_.key);
   intake_.Start();
 }
 
@@ -107,7 +110,7 @@ void Consumer::TellOpened(Session* session, const OpenRequest& request) {
 void Consumer::OnStreamHalfClosed(Session* session) {
   session->FinishStream(absl::OkStatus());
   TakeBack(session->Queued());
-  GiveBack(session->Held());
+  HandBack(session);
   EndSession(session);
 }
 
@@ -119,13 +122,13 @@ void Consumer::OnStreamBroken(Session* session) {
     owner_->OnStreamEnded();
     Pump();
   } else {
-    GiveBack(session->Held());
+    HandBack(session);
     EndSession(session);
   }
 }
 
 void Consumer::OnResumeWindowOver(Session* session) {
-  GiveBack(session->Held());
+  HandBack(session);
   EndSession(session);
 }
 
@@ -169,7 +172,9 @@ void Consumer::ConfirmSession(uint64_t number) {
 
 Demand Consumer::GetDemand() {
   if (drain_.active() || in_flight_.size() + OpenRequest::kMaxBatch > InFlight::kMaxSize) return Demand();
-  return dispatcher_.GetDemand();
+  Demand demand = dispatcher_.GetDemand();
+  if (lanes_ != nullptr) CountLanes(&demand);
+  return demand;
 }
 
 void Consumer::OnArrivals(absl::Span<Message> batch) {
@@ -179,13 +184,26 @@ void Consumer::OnArrivals(absl::Span<Message> batch) {
     Delivery* delivery = in_flight_.Add(std::move(message));
     delivery->ack_wait = intake_.info().AckWait(delivery->message.num_delivered);
     leases_.Add(delivery);
-    dispatcher_.Add(delivery);
+    if (lanes_ == nullptr) {
+      dispatcher_.Add(delivery);
+    } else {
+      AddToLane(delivery);
+    }
   }
   counters_.received += batch.size();
+  if (lanes_ != nullptr) GiveBackLatest();
+  Pump();
+}
+
+void Consumer::OnPullEnded() {
+  FlushReleases();
+  if (lanes_ == nullptr) return;
+  lanes_->OnCaughtUp(intake_.caught_up());
   Pump();
 }
 
 void Consumer::Pump() {
+  if (lanes_ != nullptr) StartLanes();
   dispatcher_.Run();
   intake_.MaybePull();
   ArmReadyTimer();
@@ -246,13 +264,10 @@ bool Consumer::Settle(Delivery* delivery, const Settlement& settlement) {
       Tally(session, &DrainReport::naked);
       break;
   }
-  const bool bounces =
-      settlement.verdict == Verdict::kNak && settlement.nak_delay == absl::ZeroDuration() && drain_.nak_would_bounce();
   const uint64_t claimant = session->confirms() ? session->number() : 0;
-  if (bounces) {
+  if (settlement.verdict == Verdict::kNak) {
     delivery->claimant = claimant;
-    Unlink(delivery);
-    releasing_.PushBack(delivery);
+    OnFailed(delivery, settlement.nak_delay);
   } else {
     outbox_.Send(*delivery, settlement, {claimant, delivery->id});
     Remove(delivery);
@@ -269,41 +284,55 @@ void Consumer::OnResults(uint64_t session, SettleOutcome outcome, std::vector<ui
 }
 
 void Consumer::TakeBack(absl::Span<Delivery* const> deliveries) {
-  if (drain_.active() && !drain_.nak_would_bounce()) return GiveBack(deliveries);  // no app may have them any more
+  if (fenced()) return GiveBack(deliveries);  // no app may have them any more
   for (Delivery* delivery : deliveries) {
     if (delivery->state == Delivery::State::kExpired) {
       Remove(delivery);
     } else {
       Unlink(delivery);
-      dispatcher_.PutBack(delivery);
+      PutBack(delivery);
     }
   }
 }
 
+// For the next app that takes it, unless an earlier one of its key has come meanwhile.
+void Consumer::PutBack(Delivery* delivery) {
+  if (delivery->lane != nullptr && !delivery->lane->returning) {
+    lanes_->Defer(delivery);
+  } else {
+    dispatcher_.PutBack(delivery);
+  }
+}
+
 void Consumer::GiveBack(absl::Span<Delivery* const> deliveries) {
-  const bool fenced = drain_.active() && !drain_.nak_would_bounce();
   for (Delivery* delivery : deliveries) {
     if (delivery->state == Delivery::State::kExpired) {
       Remove(delivery);
-      continue;
+    } else {
+      GiveBackOne(delivery);
     }
-    Session* session = delivery->session;
-    const bool held = delivery->state == Delivery::State::kHeld;
-    Unlink(delivery);
-    if (IsLastAttempt(*delivery)) {
-      // A NAK would be the end of it.
-      if (fenced) {
-        HandOutLastAttempt(delivery);
-      } else {
-        dispatcher_.PutBack(delivery);
-      }
-      continue;
-    }
-    ++counters_.released;
-    Tally(session, held ? &DrainReport::naked : &DrainReport::released);
-    releasing_.PushBack(delivery);
   }
+  if (lanes_ != nullptr) StartLanes();
   FlushReleases();
+}
+
+void Consumer::GiveBackOne(Delivery* delivery) {
+  Session* session = delivery->session;
+  const bool held = delivery->state == Delivery::State::kHeld;
+  Unlink(delivery);
+  if (IsLastAttempt(*delivery)) {
+    // A NAK would be the end of it.
+    if (fenced()) {
+      HandOutLastAttempt(delivery);
+    } else {
+      PutBack(delivery);
+    }
+    return;
+  }
+  if (delivery->lane != nullptr) LeaveLane(delivery);
+  ++counters_.released;
+  Tally(session, held ? &DrainReport::naked : &DrainReport::released);
+  releasing_.PushBack(delivery);
 }
 
 // NAKs, ascending, what waits for that; unless it would come straight back, and count as one more attempt.
@@ -314,6 +343,7 @@ void Consumer::FlushReleases() {
   std::sort(releases.begin(), releases.end(),
             [](const Delivery* a, const Delivery* b) { return a->stream_sequence() < b->stream_sequence(); });
   for (Delivery* delivery : releases) Release(delivery);
+  if (lanes_ != nullptr) lanes_->EndReturns();
 }
 
 void Consumer::Release(Delivery* delivery) {
@@ -344,6 +374,8 @@ void Consumer::Unlink(Delivery* delivery) {
     delivery->session->Drop(delivery);
   } else if (delivery->state == Delivery::State::kReady && delivery->place.linked()) {
     dispatcher_.Remove(delivery);
+  } else if (delivery->state == Delivery::State::kWaiting) {
+    lanes_->Unlink(delivery);
   } else {
     DeliveryList::Remove(delivery);
   }
@@ -353,6 +385,7 @@ void Consumer::Unlink(Delivery* delivery) {
 void Consumer::Remove(Delivery* delivery) {
   Unlink(delivery);
   leases_.Remove(delivery);
+  if (delivery->lane != nullptr) lanes_->Leave(delivery);
   in_flight_.Remove(delivery);
 }
 
@@ -374,6 +407,7 @@ void Consumer::OnLeasesEnded(absl::Span<Delivery* const> deliveries) {
   counters_.leases_ended += deliveries.size();
   std::map<uint64_t, std::vector<uint64_t>> ids_by_session;
   for (Delivery* delivery : deliveries) {
+    if (delivery->lane != nullptr) LoseFromLane(delivery);
     if (delivery->state == Delivery::State::kHeld) {
       --held_;
       delivery->state = Delivery::State::kExpired;

@@ -18,16 +18,22 @@
 #include "core/drain.h"
 #include "core/in_flight.h"
 #include "core/intake.h"
+#include "core/lanes.h"
 #include "core/lease_keeper.h"
 #include "core/message_source.h"
 #include "core/outbox.h"
+#include "core/redelivery.h"
 #include "core/session.h"
 
 namespace sluice::core {
 
 // One durable: what comes from JetStream (Intake), who gets it (Dispatcher, Session), how long it may stay
-// (LeaseKeeper), what became of it (Outbox), and its drain. Shares nothing with other consumers. Loop only.
-class Consumer final : private Intake::Owner, private LeaseKeeper::Owner, private Outbox::Owner {
+// (LeaseKeeper), in which order (Lanes), what became of it (Redelivery, Outbox), and its drain. Shares nothing with
+// other consumers. Loop only.
+class Consumer final : private Intake::Owner,
+                       private LeaseKeeper::Owner,
+                       private Outbox::Owner,
+                       private Lanes::Owner {
  public:
   class Owner {
    public:
@@ -71,12 +77,16 @@ class Consumer final : private Intake::Owner, private LeaseKeeper::Owner, privat
   bool Settle(Delivery* delivery, const Settlement& settlement);
   // Queued deliveries go back to the siblings.
   void TakeBack(absl::Span<Delivery* const> queued);
-  // Deliveries that no app will settle go back to JetStream, in the given order.
+  // Deliveries that no app will settle go back to JetStream, ascending.
   void GiveBack(absl::Span<Delivery* const> deliveries);
+  // What an app leaves unfinished: back to JetStream; with ordering: key to the siblings, so that it keeps its place.
+  void HandBack(Session* session);
   // Hands out what can be, and asks for more: the end of every event that may have changed either.
   void Pump();
   void SetEligible(Session* session, bool eligible) { dispatcher_.SetEligible(session, eligible); }
   void OnGiven(uint64_t count);
+  // The daemon's drain waits for what becomes of it.
+  void Await(Delivery* delivery);
   void CountNotHeld(uint64_t count) { counters_.not_held += count; }
   void OnStreamHalfClosed(Session* session);
   void OnStreamBroken(Session* session);
@@ -89,7 +99,7 @@ class Consumer final : private Intake::Owner, private LeaseKeeper::Owner, privat
   Demand GetDemand() override;
   uint64_t InFlightCount() override { return in_flight_.size(); }
   void OnArrivals(absl::Span<Message> batch) override;
-  void OnPullEnded() override { FlushReleases(); }
+  void OnPullEnded() override;
   void OnConfirmed(uint64_t tag, const absl::Status& status) override { outbox_.OnConfirmed(tag, status); }
   void OnConnection(bool connected) override;
   void OnStateChanged(ConsumerState state, const std::string& detail) override;
@@ -98,22 +108,40 @@ class Consumer final : private Intake::Owner, private LeaseKeeper::Owner, privat
   void OnLeasesEnded(absl::Span<Delivery* const> deliveries) override;
   // Outbox::Owner
   void OnResults(uint64_t session, SettleOutcome outcome, std::vector<uint64_t> ids, std::string detail) override;
+  // Lanes::Owner
+  void OnRetryDue() override { Pump(); }
 
   void HandOver(Session* predecessor, Session* session, const std::vector<uint64_t>& resume);
   void TellOpened(Session* session, const OpenRequest& request);
   void EndSession(Session* session);
   void Unlink(Delivery* delivery);
   void Remove(Delivery* delivery);
+  void PutBack(Delivery* delivery);
+  void GiveBackOne(Delivery* delivery);
   void Release(Delivery* delivery);
   void FlushReleases();
   bool NakWouldBounce();
+  // Draining, and past the point from which no app is given anything.
+  bool fenced() const { return drain_.active() && !drain_.nak_would_bounce(); }
   bool IsLastAttempt(const Delivery& delivery) const;
   void Tally(Session* session, uint64_t DrainReport::*count);
   void ArmReadyTimer();
 
+  // Failures, and order (consumer_order.cc).
+  void OnFailed(Delivery* delivery, absl::Duration asked);
+  void SendNak(Delivery* delivery, absl::Duration delay);
+  void Retry(Delivery* delivery, absl::Duration delay);
+  void AddToLane(Delivery* delivery);
+  void StartLanes();
+  void LeaveLane(Delivery* delivery);
+  void LoseFromLane(Delivery* delivery);
+  Credit WaitingLimit() const;
+  void CountLanes(Demand* demand) const;
+  void GiveBackLatest();
+  bool HasSibling(const Session* session) const;
+
   // The drain, in its order (consumer_drain.cc).
   void OnFenced();
-  void Await(Delivery* delivery);
   void HandOutLastAttempt(Delivery* delivery);
   void NameUnsettled(const Delivery& delivery);
   void OnDrainDeadline();
@@ -134,7 +162,9 @@ class Consumer final : private Intake::Owner, private LeaseKeeper::Owner, privat
   InFlight in_flight_;
   LeaseKeeper leases_;
   Outbox outbox_;
+  Redelivery redelivery_;
   Dispatcher dispatcher_;
+  std::unique_ptr<Lanes> lanes_;  // null: no order
   DeliveryList releasing_;
   base::Timer ready_timer_;
 

@@ -22,6 +22,10 @@ void Consumer::BeginDrain(absl::Time deadline) {
     dispatcher_.SetEligible(session.get(), false);
     TakeBack(session->Queued());
   }
+  if (lanes_ != nullptr) {
+    lanes_->BeginDrain();
+    StartLanes();
+  }
   drain_timer_.SetAt(deadline, [this] { OnDrainDeadline(); });
   intake_.Close([this] { drain_.Enter(DrainPhase::kFencing); }, [this] { OnFenced(); });
 }
@@ -47,7 +51,6 @@ void Consumer::HandOutLastAttempt(Delivery* delivery) {
   const bool in_time = timers_->now() < drain_deadline_;
   for (const auto& [number, session] : sessions_) {
     if (!in_time || !session->attached() || session->draining() || !session->HasRoomFor(delivery->bytes)) continue;
-    Await(delivery);
     session->Enqueue(delivery);
     session->Flush();
     return;

@@ -4,6 +4,8 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "core/ordering.h"
+#include "core/redelivery.h"
 
 namespace sluice::core {
 
@@ -16,6 +18,11 @@ struct ConsumerOptions {
   uint32_t pull_batch = 256;  // most messages in a pull; 256 is as fast as more (docs/performance.md)
   absl::Duration pull_expires = absl::Seconds(1);        // bounds the fence of an idle drain
   absl::Duration pull_heartbeat = absl::ZeroDuration();  // 0: half of pull_expires
+
+  Ordering ordering = Ordering::kNone;
+  KeySelector key;              // of ordering: key
+  uint32_t waiting_share = 50;  // most of max_ack_pending that waits in lanes (lanes.h), in percent
+  RedeliveryPolicy redelivery;
 
   absl::Duration lease_max = absl::Minutes(10);       // without a word from the app
   absl::Duration resume_window = absl::Seconds(5);    // what a broken stream held is kept this long

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/intrusive_list.h"
 #include "core/message.h"
@@ -9,21 +10,24 @@
 namespace sluice::core {
 
 class Session;
+struct Lane;
 
 // One attempt at one message, from its receipt until it is settled or given up. Owned by InFlight; its address is
 // stable. Loop only.
 //
 //   READY <--> QUEUED --> HELD --> EXPIRED
-//     |                    |
-//     '--> RELEASING <-----'
+//    ^ |                 |  |
+//    | '--> RELEASING <--|--'
+//    '----> WAITING <----'
 //
+// WAITING    ordering: key only: behind another message of its key, or for its next attempt; its Lane has it
 // READY      no session has it: Dispatcher's queue
 // QUEUED     a session has it, its app has not been given it: the session's next frame
 // HELD       it was written to the app
 // EXPIRED    its lease ended while an app had it; only a late verdict can come
 // RELEASING  to be NAKed as soon as that does not bounce it straight back into a pull of this consumer
 struct Delivery {
-  enum class State : uint8_t { kReady, kQueued, kHeld, kExpired, kReleasing };
+  enum class State : uint8_t { kWaiting, kReady, kQueued, kHeld, kExpired, kReleasing };
 
   Message message;
   size_t bytes = 0;  // of byte credit
@@ -34,15 +38,24 @@ struct Delivery {
   uint64_t claimant = 0;       // RELEASING by its app's NAK: the session that waits for the server's word; 0: none
   Session* session = nullptr;  // null unless QUEUED, HELD or EXPIRED
 
+  // Of ordering: key.
+  Lane* lane = nullptr;   // until it leaves it: settled, given back, or expired
+  absl::string_view key;  // a view of the message
+  uint32_t failures = 0;  // attempts that failed and are repeated from here, so that JetStream does not know of them
+  absl::Time not_before = absl::InfinitePast();  // of the next attempt
+
   absl::Duration ack_wait;  // of this attempt
   absl::Time ready_since;   // when it last became READY
   absl::Time ack_deadline;  // the server hears of it by then, or delivers it again
   absl::Time lease_end;     // no extension after this
 
-  base::ListLink place;  // READY: Dispatcher's queue; QUEUED, HELD, EXPIRED: its session's lists; RELEASING: Consumer's
+  base::ListLink place;  // WAITING: its lane; READY: Dispatcher's queue; QUEUED, HELD, EXPIRED: its session's lists;
+                         // RELEASING: Consumer's
   base::ListLink lease;  // LeaseKeeper's
 
   uint64_t stream_sequence() const { return message.stream_sequence; }
+  // Attempts with its message, from 1, this one included: those of JetStream and those from here.
+  uint64_t attempt() const { return message.num_delivered + failures; }
 };
 
 using DeliveryList = base::IntrusiveList<Delivery, &Delivery::place>;

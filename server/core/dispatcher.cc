@@ -13,12 +13,13 @@ void Dispatcher::Add(Delivery* delivery) {
 }
 
 void Dispatcher::PutBack(Delivery* delivery) {
+  const Delivery* last = ready_.back();
+  if (last == nullptr || last->stream_sequence() < delivery->stream_sequence()) return Add(delivery);
   Delivery* successor = ready_.front();
   while (successor != nullptr && successor->stream_sequence() < delivery->stream_sequence()) {
     successor = ready_.next(successor);
   }
   Add(delivery);
-  if (successor == nullptr) return;
   DeliveryList::Remove(delivery);
   ready_.InsertBefore(successor, delivery);
 }

@@ -28,8 +28,14 @@ Delivery* InFlight::Add(Message message) {
   delivery.session = nullptr;
   delivery.awaited = false;
   delivery.claimant = 0;
+  delivery.lane = nullptr;
+  delivery.key = absl::string_view();
+  delivery.failures = 0;
+  delivery.not_before = absl::InfinitePast();
   return &delivery;
 }
+
+void InFlight::Rename(Delivery* delivery) { delivery->id += kMaxSize; }
 
 Delivery* InFlight::Find(uint64_t id) {
   const size_t slot = id & kSlotMask;

@@ -27,6 +27,8 @@ class InFlight {
 
   // A READY delivery of `message`; its address is stable until Remove(). At most kMaxSize at once.
   Delivery* Add(Message message);
+  // Gives it a new id, so that what an app still says of the old one finds nothing.
+  void Rename(Delivery* delivery);
   // nullptr: no delivery of this id, or no longer.
   Delivery* Find(uint64_t id);
   // Lets go of the message. The delivery must be in no list.

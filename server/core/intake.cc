@@ -98,13 +98,13 @@ void Intake::OnAttached(const absl::StatusOr<ConsumerInfo>& info) {
 // --- pulls ---
 
 void Intake::MaybePull() {
-  if (state_ != State::kReady || retry_.pending() || window_.is_open()) return;
+  if (!MayPull()) return;
   const Demand demand = owner_->GetDemand();
   if (window_.WorthAPull(demand, owner_->InFlightCount())) {
     OpenPull(demand);
   } else if (demand.messages > 0 && !refill_.pending()) {
     refill_.SetAfter(kRefillAfter, [this] {
-      if (state_ == State::kReady && !retry_.pending() && !window_.is_open()) OpenPull(owner_->GetDemand());
+      if (MayPull()) OpenPull(owner_->GetDemand());
     });
   }
 }
@@ -114,6 +114,7 @@ void Intake::OpenPull(const Demand& demand) {
   if (!request) return;
   refill_.Cancel();
   ++pulls_;
+  pull_opened_ = timers_->now();
   pull_end_ = timers_->now() + request->expires + kSlack;
   source_->Pull(*request);
   WatchPull();
@@ -122,9 +123,13 @@ void Intake::OpenPull(const Demand& demand) {
 void Intake::OnMessages(absl::Span<Message> batch) {
   pull_backoff_.Reset();
   const bool fulfilled = window_.OnMessages(batch.size());
-  if (fulfilled) EndPull();  // first: the owner may open the next one as soon as it has the messages
+  if (batch.back().num_delivered == 1) caught_up_ = pull_opened_;
+  handing_over_ = fulfilled;
   owner_->OnArrivals(batch);
-  if (fulfilled) GoOn();
+  handing_over_ = false;
+  if (!fulfilled) return;
+  EndPull();
+  GoOn();
 }
 
 void Intake::OnPullStatus(const PullStatus& status) {
@@ -141,7 +146,9 @@ void Intake::OnPullStatus(const PullStatus& status) {
   }
   switch (status.kind) {
     case Kind::kHeartbeat:
+      break;
     case Kind::kExpired:
+      if (!stale && status.unsent.value_or(1) > 0) caught_up_ = pull_opened_;
       break;
     case Kind::kMessageTooLarge:
       window_.OnMessageTooLarge();

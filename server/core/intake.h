@@ -61,6 +61,9 @@ class Intake final : public MessageSource::Listener {
   const ConsumerInfo& info() const { return info_; }
   bool info_known() const { return info_known_; }
   uint64_t pulls() const { return pulls_; }
+  // All that the server had for redelivery at this time has been delivered, to us or to another pod: it goes before
+  // what is new, and before a pull expires.
+  absl::Time caught_up() const { return caught_up_; }
 
   // MessageSource::Listener
   void OnMessages(absl::Span<Message> batch) override;
@@ -81,6 +84,7 @@ class Intake final : public MessageSource::Listener {
   void PullLater();
   void ExpectTheRest();
   void OnPullOver();
+  bool MayPull() const { return state_ == State::kReady && !retry_.pending() && !window_.is_open() && !handing_over_; }
   void EndPull();
   void GoOn();
   void WatchPull();
@@ -102,6 +106,9 @@ class Intake final : public MessageSource::Listener {
   bool info_known_ = false;
   PullWindow window_;
   uint64_t pulls_ = 0;
+  absl::Time pull_opened_ = absl::InfinitePast();  // the last one
+  absl::Time caught_up_ = absl::InfinitePast();
+  bool handing_over_ = false;  // the last messages of a pull: it ends with the owner's having them
 
   base::Timer refill_;                               // by when a small refill is asked for all the same
   base::Timer retry_;                                // the next Attach or Pull after a backoff

@@ -21,8 +21,8 @@ void LeaseKeeper::Add(Delivery* delivery) {
   Enqueue(QueueOf(*delivery), delivery);
 }
 
-void LeaseKeeper::Restart(Delivery* delivery) {
-  delivery->lease_end = timers_->now() + lease_max_;
+void LeaseKeeper::SetEnd(Delivery* delivery, absl::Time lease_end) {
+  delivery->lease_end = lease_end;
   const absl::Duration left = delivery->ack_deadline - timers_->now();
   if (left > delivery->ack_wait * 3 / 4 || !owner_->ExtendLease(*delivery)) return;
   LeaseList::Remove(delivery);

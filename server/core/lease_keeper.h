@@ -34,7 +34,9 @@ class LeaseKeeper {
   void Add(Delivery* delivery);
   // The app is at work: the lease starts anew. Extends at once only if a good part of the ack wait is gone, so that an
   // app may say so as often as it likes. Does nothing while it cannot extend.
-  void Restart(Delivery* delivery);
+  void Restart(Delivery* delivery) { SetEnd(delivery, timers_->now() + lease_max_); }
+  // No app has it, and it is to stay: without end, until Restart().
+  void Hold(Delivery* delivery) { SetEnd(delivery, absl::InfiniteFuture()); }
   void Remove(Delivery* delivery);
   // After a reconnect: what was told the server last may not have arrived, so it is told again.
   void ExtendAll();
@@ -47,6 +49,7 @@ class LeaseKeeper {
     LeaseList ending;     // by ack_deadline: over, or could not be extended
   };
 
+  void SetEnd(Delivery* delivery, absl::Time lease_end);
   Queue& QueueOf(const Delivery& delivery);
   absl::Time ExtensionDue(const Delivery& delivery) const;
   void Enqueue(Queue& queue, Delivery* delivery);

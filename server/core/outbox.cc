@@ -218,9 +218,16 @@ void Outbox::FailClaims(uint64_t session, const std::string& detail) {
 
 void Outbox::Resolve(Entry& entry, SettleOutcome outcome, const std::string& detail) {
   if (entry.claim.session == 0) return;
-  results_[entry.claim.session].push_back({outcome, entry.claim.id, detail});
-  entry.claim = {};
+  Note(std::exchange(entry.claim, {}), outcome, detail);
   entry.again = false;
+}
+
+void Outbox::Confirm(Claim claim) {
+  if (claim.session != 0) Note(claim, SettleOutcome::kConfirmed, "");
+}
+
+void Outbox::Note(Claim claim, SettleOutcome outcome, const std::string& detail) {
+  results_[claim.session].push_back({outcome, claim.id, detail});
   if (!tell_.pending()) tell_.SetAfter(absl::ZeroDuration(), [this] { TellResults(); });
 }
 

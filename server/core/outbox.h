@@ -55,6 +55,8 @@ class Outbox {
   // Ack, nak or term.
   void Send(const Delivery& delivery, const Settlement& settlement, Claim claim = {});
 
+  // Tells the claimant of a verdict that takes effect without the server.
+  void Confirm(Claim claim);
   // Calls back when the server has acted on all that was sent so far, or at `deadline`. Never from within this call.
   void Fence(absl::Time deadline, FenceCallback callback);
   // There will be no word on what `session` has claimed; 0: on what anyone has.
@@ -101,6 +103,7 @@ class Outbox {
   void WakeWaiters();
   // Ends the claim of an entry, which is told with all others of this turn of the loop.
   void Resolve(Entry& entry, SettleOutcome outcome, const std::string& detail = "");
+  void Note(Claim claim, SettleOutcome outcome, const std::string& detail);
   void TellResults();
 
   base::Timers* const timers_;

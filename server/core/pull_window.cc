@@ -11,9 +11,9 @@ std::optional<PullRequest> PullWindow::Open(const Demand& demand, uint64_t in_fl
   uint64_t batch = std::min<uint64_t>(demand.messages, options_.pull_batch);
   if (limits_.max_request_batch > 0) batch = std::min<uint64_t>(batch, limits_.max_request_batch);
   if (limits_.max_ack_pending > 0) {
-    // The server would not send more before it hears of these.
+    // The server would not send more before it hears of these, but for redeliveries.
     const uint64_t most = limits_.max_ack_pending;
-    batch = std::min(batch, most - std::min(most, in_flight));
+    batch = std::min(batch, std::max<uint64_t>(most - std::min(most, in_flight), demand.redelivery ? 1 : 0));
   }
   uint64_t max_bytes = MaxBytes(demand);
   if (too_small_bytes_ > 0 && max_bytes <= too_small_bytes_) {

@@ -15,6 +15,7 @@ struct Demand {
   uint64_t messages = 0;
   uint64_t bytes = 0;
   bool idle_session = false;  // some app with credit holds nothing: it would take a message of any size
+  bool redelivery = false;    // something is to come again, for which max_ack_pending has a place already
 };
 
 // How much to ask the server for, and what is still to come of it. One pull is open at a time, so that equal pods get

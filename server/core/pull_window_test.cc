@@ -53,6 +53,9 @@ TEST_F(PullWindowTest, StaysWithinWhatTheServerAllows) {
   EXPECT_EQ(window_.Open(Wants(200), 90)->batch, 10u);
   window_.Close();
   EXPECT_FALSE(window_.Open(Wants(200), 100).has_value());
+  Demand awaited = Wants(200);
+  awaited.redelivery = true;
+  EXPECT_EQ(window_.Open(awaited, 100)->batch, 1u) << "max_ack_pending does not hold up redeliveries";
 }
 
 TEST_F(PullWindowTest, WhatTheServerHasSentIsWaitedForThoughItSaysThatThePullIsOver) {

@@ -85,7 +85,7 @@ void Session::OnDrain(std::optional<absl::Duration> timeout) {
   consumer_->TakeBack(Queued());
   timer_.SetAt(deadline, [this] {
     drain_report_.deadline_exceeded = true;
-    consumer_->GiveBack(Held());
+    consumer_->HandBack(this);
     CheckDrained();
     consumer_->Pump();
   });
@@ -151,6 +151,7 @@ void Session::Flush() {
     if (!frame_.empty() && (frame_.size() == max_batch_ || bytes > OpenRequest::kMaxFrameBytes)) break;
     queue_.Remove(delivery);
     delivery->state = Delivery::State::kHeld;
+    if (consumer_->draining()) consumer_->Await(delivery);
     held_.PushBack(delivery);
     frame_.push_back(delivery);
   }

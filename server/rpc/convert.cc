@@ -99,11 +99,11 @@ void ToProto(const core::Delivery& delivery, v1::Delivery* out) {
   Assign(message.data, out->mutable_data());
   out->set_stream_sequence(message.stream_sequence);
   out->set_consumer_sequence(message.consumer_sequence);
-  out->set_num_delivered(message.num_delivered);
+  out->set_num_delivered(delivery.attempt());
   out->set_num_pending(message.num_pending);
   out->mutable_timestamp()->set_seconds(message.timestamp_ns / kNanos);
   out->mutable_timestamp()->set_nanos(static_cast<int32_t>(message.timestamp_ns % kNanos));
-  out->clear_key();
+  Assign(delivery.key, out->mutable_key());
   out->clear_token();
 }
 

@@ -28,7 +28,9 @@ TEST(ConvertTest, ADeliveryKeepsEveryByte) {
   delivery.message.data = binary;
   delivery.message.stream_sequence = 1;
   delivery.message.consumer_sequence = 2;
-  delivery.message.num_delivered = 3;
+  delivery.message.num_delivered = 2;
+  delivery.failures = 1;
+  delivery.key = "eu";
   delivery.message.num_pending = 4;
   delivery.message.timestamp_ns = 5'000'000'006;
 
@@ -44,7 +46,8 @@ TEST(ConvertTest, ADeliveryKeepsEveryByte) {
   EXPECT_EQ(out.data(), binary);
   EXPECT_EQ(out.stream_sequence(), 1);
   EXPECT_EQ(out.consumer_sequence(), 2);
-  EXPECT_EQ(out.num_delivered(), 3);
+  EXPECT_EQ(out.num_delivered(), 3) << "what was retried from here counts";
+  EXPECT_EQ(out.key(), "eu");
   EXPECT_EQ(out.num_pending(), 4);
   EXPECT_EQ(out.timestamp().seconds(), 5);
   EXPECT_EQ(out.timestamp().nanos(), 6);

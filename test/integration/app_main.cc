@@ -48,7 +48,7 @@ Handled Describe(const sluice::Message& message) {
   return handled;
 }
 
-sluice::Handler MakeHandler(const Options& options, HandledWriter& writer) {
+sluice::Handler MakeHandler(const Options& options, HandledWriter& writer, const ToldWriter& told) {
   if (options.mode == "hung") {
     return [](sluice::Message&) {
       std::promise<void>().get_future().wait();  // for ever
@@ -56,11 +56,17 @@ sluice::Handler MakeHandler(const Options& options, HandledWriter& writer) {
     };
   }
   return [&](sluice::Message& message) {
+    const int64_t begin_us = NowMicros();
     std::this_thread::sleep_for(std::chrono::milliseconds(options.work_ms));  // the work
     const Handled handled = Describe(message);
-    if (options.mode == "nak-some" && handled.num_delivered == 1 && handled.number % kNakEvery == 0) {
-      return sluice::Nak();
+    const bool fails = options.mode != "quick" && handled.num_delivered == 1 && handled.number % kNakEvery == 0;
+    if (options.mode == "spans") {
+      char span[128];
+      std::snprintf(span, sizeof(span), "span-%s-%lu-%ld-%d", std::string(message.key()).c_str(),
+                    handled.stream_sequence, begin_us, fails ? 0 : 1);
+      told.Write(span);
     }
+    if (fails) return sluice::Nak();
     writer.Write(handled);
     return sluice::Ack();
   };
@@ -75,7 +81,7 @@ int main(int argc, char** argv) {
   cli.add_option("--consumer", options.consumer)->required();
   cli.add_option("--handled", options.handled_file)->required();
   cli.add_option("--told", options.told_file)->required();
-  cli.add_option("--mode", options.mode)->check(CLI::IsMember({"quick", "hung", "nak-some"}));
+  cli.add_option("--mode", options.mode)->check(CLI::IsMember({"quick", "hung", "nak-some", "spans"}));
   cli.add_option("--work-ms", options.work_ms);
   cli.add_option("--concurrency", options.concurrency);
   cli.add_option("--credit", options.credit);
@@ -94,7 +100,7 @@ int main(int argc, char** argv) {
   consume.on_state = [&](sluice::State state, const std::string&) { told.Write(sluice::ToString(state)); };
   consume.on_draining = [&](const sluice::Draining&) { told.Write("draining"); };
   consume.on_error = [](const grpc::Status& status) { std::fprintf(stderr, "%s\n", status.error_message().c_str()); };
-  auto consumption = client.Consume(options.consumer, consume, MakeHandler(options, writer));
+  auto consumption = client.Consume(options.consumer, consume, MakeHandler(options, writer, told));
   const sluice::DrainReport report = sluice::RunUntilSignal(consumption);
   return report.completed ? 0 : 1;
 }

@@ -11,8 +11,9 @@
 namespace sluice::integration {
 
 struct AppOptions {
-  std::string mode = "quick";  // quick | hung | nak-some
-  int work_ms = 0;             // what a message takes
+  // quick | hung | nak-some | spans: as nak-some, and tells of each run, as "span-<key>-<sequence>-<begin>-<acked>"
+  std::string mode = "quick";
+  int work_ms = 0;  // what a message takes
   int concurrency = 1;
   int credit = 0;  // messages; 0: the client's default
 };

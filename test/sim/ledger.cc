@@ -73,6 +73,8 @@ void Ledger::OnReceived(const Attempt& attempt) {
   fate.received = true;
   fate.lease_from = now();
   fate.own_deadline = now() + AckWait(attempt);
+  DaemonRecord& daemon = daemons_.at(attempt.owner);
+  if (daemon.ordered()) OnReceivedInOrder(attempt);
 }
 
 void Ledger::OnPull(int owner, const core::PullRequest& request) {
@@ -88,10 +90,13 @@ void Ledger::OnPull(int owner, const core::PullRequest& request) {
   for (size_t number = fates_.size(); number > 0 && !daemon.turbulent; --number) {
     const Fate& fate = fates_[number - 1];
     const Attempt& attempt = *attempts_[number - 1];
-    const bool waits = attempt.owner == owner && fate.received && !fate.seen && !fate.sent;
+    const bool waits = attempt.owner == owner && fate.received && !fate.seen && !fate.sent && !fate.replaced &&
+                       !(daemon.ordered() && LastAttempt(attempt));  // which has to stay
     buffered += waits && now() < fate.own_deadline;
   }
-  if (request.batch + buffered > free) {
+  if (daemon.ordered()) free += WaitingShare(owner).messages;
+  const bool trickle = daemon.ordered() && request.batch == 1;  // for what the lanes wait for
+  if (request.batch + buffered > free && !trickle) {
     Fail(absl::StrCat("a pull of ", request.batch, " with ", buffered, " buffered and a free credit of ", free));
   }
 }
@@ -138,7 +143,7 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
     case Verdict::kNak:
       if (settlement.nak_delay > absl::ZeroDuration()) fate.nak_due = now() + settlement.nak_delay;
       blame = BlameForNak(attempt, fate, sending.pull_open && settlement.nak_delay == absl::ZeroDuration());
-      if (!fate.said) CheckReleaseOrder(attempt, fate);
+      if (!fate.said && settlement.nak_delay == absl::ZeroDuration()) CheckReleaseOrder(attempt, fate);
       break;
     case Verdict::kInProgress:
       if (fate.sent) blame = "in progress, after a verdict";
@@ -163,7 +168,7 @@ const char* Ledger::BlameForNak(const Attempt& attempt, const Fate& fate, bool w
   if (fate.sent) return "NAKed twice";
   if (now() > fate.own_deadline || fate.expired) return "a NAK after the ack deadline";
   if (daemon.draining && would_bounce) return "a NAK while draining, into a pull of one's own";
-  if (fate.said == Verdict::kNak) return nullptr;
+  if (fate.said == Verdict::kNak) return BlameForNoRetry(attempt, fate);
   if (fate.said) return "NAKed what its app has settled otherwise";
   return BlameForRelease(attempt, fate);
 }
@@ -177,6 +182,7 @@ const char* Ledger::BlameForRelease(const Attempt& attempt, const Fate& fate) co
     const bool could_ask = daemon.link_up_since <= daemon.intake_closed_at;
     if (daemon.draining && could_ask && !daemon.info_requested) return "released without CONSUMER.INFO after the UNSUB";
     if (daemon.draining) return nullptr;
+    if (daemon.ordered() && (FollowsItsPredecessor(attempt) || IsBeyondTheShare(attempt))) return nullptr;
     return now() >= fate.lease_from + daemon.options.resume_window ? nullptr : "unseen, and NAKed while serving";
   }
   const StreamRecord& stream = streams_.at(fate.stream);
@@ -192,9 +198,13 @@ const char* Ledger::BlameForRelease(const Attempt& attempt, const Fate& fate) co
 
 void Ledger::CheckReleaseOrder(const Attempt& attempt, const Fate& fate) {
   DaemonRecord& daemon = daemons_.at(attempt.owner);
-  if (daemon.release_time != now()) daemon.last_released.clear();
+  if (daemon.release_time != now()) {
+    daemon.last_released.clear();
+    daemon.last_released_by_key.clear();
+  }
   daemon.release_time = now();
-  uint64_t& last = daemon.last_released[fate.seen ? fate.stream : 0];
+  uint64_t& last = daemon.ordered() ? daemon.last_released_by_key[KeyOf(attempt)]
+                                    : daemon.last_released[fate.seen ? fate.stream : 0];
   if (attempt.stream_sequence < last) Fail(absl::StrCat("released out of order: attempt ", attempt.number));
   last = attempt.stream_sequence;
 }
@@ -238,8 +248,8 @@ const char* Ledger::BlameForWaiting(const Attempt& attempt, const Fate& fate) co
   const DaemonRecord& daemon = daemons_.at(attempt.owner);
   if (fate.naked && fate.nak_due != absl::InfinitePast()) {
     const absl::Duration quirk = AckWait(attempt) - server_->info().ack_wait;  // BackOff shifts delayed NAKs
-    // So much so that core may take it for over, and then sets it back by asking for an answer on it.
-    const absl::Duration shifted = quirk > absl::ZeroDuration() ? quirk + AckWait(attempt) : absl::ZeroDuration();
+    // So much so that core may take it for over, and then sets it back by asking for an answer on it, maybe twice.
+    const absl::Duration shifted = quirk > absl::ZeroDuration() ? quirk + 2 * AckWait(attempt) : absl::ZeroDuration();
     const absl::Time due = fate.nak_due + shifted + absl::Seconds(1);
     const bool mixed_up = deleted_at_ != absl::InfinitePast();  // verdicts on its namesake before the deletion
     return mixed_up || now() <= std::max(due, leading_since_) ? nullptr
@@ -258,7 +268,8 @@ const char* Ledger::BlameForWaiting(const Attempt& attempt, const Fate& fate) co
                                                                : nullptr;
   }
   if (!fate.received) return "sent but never received: a drain stranded it";
-  if (fate.expired || now() >= fate.lease_from + daemon.options.lease_max) return nullptr;
+  const bool behind_its_key = daemon.ordered() && !fate.seen;  // no app is to blame
+  if (fate.expired || (now() >= fate.lease_from + daemon.options.lease_max && !behind_its_key)) return nullptr;
   if (daemon.drained) return daemon.report.unsettled > 0 ? nullptr : "left to the ack wait by a drain that was clean";
   if (daemon.draining && LastAttempt(attempt)) return nullptr;  // named in the report, which is checked then
   return "the ack wait of a healthy message ran out";

@@ -29,7 +29,9 @@ namespace sluice::test {
 // breach ends the simulation. Loop only.
 class Ledger final : public ModelJetStream::Witness {
  public:
-  Ledger(const base::Timers* timers, Trace* trace) : timers_(timers), trace_(trace) {}
+  // `calm_nats`: NATS has no mishaps, so that nothing excuses what is late there.
+  Ledger(const base::Timers* timers, Trace* trace, bool calm_nats)
+      : timers_(timers), trace_(trace), calm_nats_(calm_nats) {}
 
   void Watch(const ModelJetStream* server) { server_ = server; }
   bool failed() const { return !failure_.empty(); }
@@ -108,6 +110,10 @@ class Ledger final : public ModelJetStream::Witness {
     std::optional<core::Verdict> sent;  // to the server: ack, nak, term
     absl::Time sent_at;
     absl::Time nak_due = absl::InfinitePast();  // of a delayed NAK
+    // Of ordering: key.
+    uint64_t failures = 0;                        // NAKs of its apps
+    absl::Time retry_due = absl::InfinitePast();  // not before
+    bool replaced = false;                        // unseen, by another attempt at its message
   };
   struct DaemonRecord {
     core::ConsumerOptions options;
@@ -128,6 +134,11 @@ class Ledger final : public ModelJetStream::Witness {
     // The NAKs of this instant, to see that they ascend.
     absl::Time release_time;
     std::map<int, uint64_t> last_released;  // by stream; 0: no app had seen it
+    // Of ordering: key.
+    std::map<std::string, std::vector<uint64_t>> received_by_key;  // attempts
+    std::map<std::string, uint64_t> last_released_by_key;          // of this instant
+
+    bool ordered() const { return options.ordering == core::Ordering::kKey; }
   };
   struct StreamRecord {
     int daemon = 0;
@@ -145,7 +156,11 @@ class Ledger final : public ModelJetStream::Witness {
     bool opened_told = false;
     bool draining_told = false;
     bool drained_told = false;
-    std::map<uint64_t, uint64_t> claims;  // delivery id -> attempt: verdicts that wait for the server's word
+    struct Claim {
+      uint64_t attempt;
+      bool ours;  // tried again from here, so that the daemon itself has the word
+    };
+    std::map<uint64_t, Claim> claims;  // by delivery id: verdicts that wait for the server's word
     std::vector<uint64_t> expect_not_held;
     std::vector<uint64_t> told_not_held;
 
@@ -167,6 +182,21 @@ class Ledger final : public ModelJetStream::Witness {
   const char* BlameForRelease(const Attempt& attempt, const Fate& fate) const;
   const char* BlameForWaiting(const Attempt& attempt, const Fate& fate) const;
   const char* BlameForGiving(const StreamRecord& record, const Attempt& attempt, const Fate& fate) const;
+  // The order within a key (ledger_order.cc).
+  std::string KeyOf(const Attempt& attempt) const;
+  void OnReceivedInOrder(const Attempt& attempt);
+  bool Exhausted(const Attempt& attempt, const Fate& fate) const;
+  bool Finished(const Attempt& attempt, const Fate& fate) const;
+  bool WithAnApp(const Attempt& attempt, const Fate& fate) const;
+  bool OnItsWayBack(const Attempt& attempt, const Fate& fate) const;
+  bool CameByAnotherDaemon(const Attempt& attempt) const;
+  bool FollowsItsPredecessor(const Attempt& attempt) const;
+  bool IsBeyondTheShare(const Attempt& attempt) const;
+  void CheckOrder(const Attempt& attempt);
+  const char* BlameForOrder(const Attempt& attempt, const Attempt& other) const;
+  const char* BlameForRetry(const Attempt& attempt, const Fate& fate) const;
+  const char* BlameForNoRetry(const Attempt& attempt, const Fate& fate) const;
+  core::Credit WaitingShare(int daemon) const;
   const char* BlameForReport(const DaemonRecord& record) const;
   void CheckReleaseOrder(const Attempt& attempt, const Fate& fate);
   void CheckNothingLeft(int daemon);
@@ -175,9 +205,11 @@ class Ledger final : public ModelJetStream::Witness {
   void OnResult(StreamRecord& record, core::SettleOutcome outcome, uint64_t id);
   uint64_t AwaitHeld(int daemon);
   void LetGo(StreamRecord& stream, uint64_t id);
+  void LetGoOf(StreamRecord& stream, uint64_t attempt);
 
   const base::Timers* const timers_;
   Trace* const trace_;
+  const bool calm_nats_;
   const ModelJetStream* server_ = nullptr;
   std::string failure_;
 

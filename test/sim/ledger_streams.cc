@@ -148,13 +148,17 @@ void Ledger::OnGiven(int stream, absl::Span<const core::Delivery* const> batch) 
     if (const char* blame = BlameForGiving(record, attempt, fate)) {
       return Fail(absl::StrCat(blame, ": attempt ", attempt.number, " to stream ", stream));
     }
-    if (attempt.num_delivered == 1 && !daemon.turbulent && attempt.incarnation == server_->incarnation()) {
+    if (daemon.ordered()) CheckOrder(attempt);
+    const bool in_order = !daemon.ordered() && !daemon.turbulent;
+    if (attempt.num_delivered == 1 && in_order && attempt.incarnation == server_->incarnation()) {
       if (deleted_at_ == absl::InfinitePast() && attempt.stream_sequence < record.last_first_delivery) {
         Fail(absl::StrCat("out of stream order: attempt ", attempt.number));
       }
       record.last_first_delivery = attempt.stream_sequence;
     }
     if (daemon.draining) daemon.awaited += !std::exchange(fate.awaited, true);
+    if (fate.stream != 0) LetGoOf(streams_.at(fate.stream), attempt.number);  // it was given back
+    fate.said.reset();                                                        // what failed is tried again
     fate.seen = true;
     fate.stream = stream;
     fate.bytes = delivery->bytes;
@@ -176,7 +180,10 @@ const char* Ledger::BlameForGiving(const StreamRecord& record, const Attempt& at
   if (record.app_drains) return "given to an app that drains";
   if (daemons_.at(record.daemon).draining && !LastAttempt(attempt)) return "given while draining";
   if (attempt.owner != record.daemon || !fate.received) return "given by a daemon that never received it";
-  if (fate.said || fate.sent) return "given again after its verdict";
+  if (fate.sent) return "given again after its verdict";
+  if (fate.said) {
+    if (const char* blame = BlameForRetry(attempt, fate)) return blame;
+  }
   if (fate.expired) return "given after its lease had ended";
   if (fate.stream != 0) {
     for (const auto& [id, held] : streams_.at(fate.stream).held) {
@@ -219,10 +226,11 @@ void Ledger::OnResult(StreamRecord& record, core::SettleOutcome outcome, uint64_
     if (!of_in_progress && outcome != core::SettleOutcome::kLate) Fail(absl::StrCat("a result unasked for: ", id));
     return;
   }
-  const Attempt& attempt = *attempts_[claim->second];
-  const Fate& fate = fates_[claim->second];
+  const auto [number, ours] = claim->second;
+  const Attempt& attempt = *attempts_[number];
+  const Fate& fate = fates_[number];
   record.claims.erase(claim);
-  if (outcome == core::SettleOutcome::kConfirmed) {
+  if (outcome == core::SettleOutcome::kConfirmed && !ours) {
     const Attempt* pending = server_->pending(attempt.stream_sequence);
     if (pending == &attempt && !fate.naked) Fail(absl::StrCat("confirmed behind the server's back: delivery ", id));
   }
@@ -321,9 +329,17 @@ void Ledger::BeforeSettle(int stream, absl::Span<const core::SettleRun> runs) {
         continue;
       }
       if (!late) fate.said = verdict;
+      if (!late && verdict == Verdict::kNak) {
+        ++fate.failures;
+        fate.retry_due = now() + run.settlement.nak_delay;
+      }
       fate.said_at = now();
       fate.acked_late |= late && verdict == Verdict::kAck;
-      if (!late && record.request.confirm_settlements) record.claims[id] = held->second;
+      if (!late && record.request.confirm_settlements) {
+        const Attempt& attempt = *attempts_[held->second];
+        const bool retried = verdict == Verdict::kNak && daemons_.at(record.daemon).ordered();
+        record.claims[id] = {attempt.number, retried && !Exhausted(attempt, fate)};
+      }
       LetGo(record, id);
     }
   }
@@ -349,6 +365,12 @@ void Ledger::AfterSettle(int stream) {
       return Fail(absl::StrCat("told that it does not hold delivery ", id, ", which was ", blame));
     }
   }
+}
+
+void Ledger::LetGoOf(StreamRecord& stream, uint64_t attempt) {
+  const auto held = std::find_if(stream.held.begin(), stream.held.end(),
+                                 [attempt](const auto& entry) { return entry.second == attempt; });
+  if (held != stream.held.end()) LetGo(stream, held->first);
 }
 
 void Ledger::LetGo(StreamRecord& stream, uint64_t id) {

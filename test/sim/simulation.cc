@@ -12,7 +12,8 @@ using core::PullStatus;
 
 constexpr absl::Duration kLeastActive = absl::Seconds(4);
 constexpr absl::Duration kMostActive = absl::Seconds(12);
-constexpr absl::Duration kMostHealing = absl::Seconds(120);
+// Long only for a hot key of which one message may wait: with BackOff each comes again after seconds.
+constexpr absl::Duration kMostHealing = absl::Seconds(400);
 constexpr absl::Duration kLastDrain = absl::Seconds(20);
 
 constexpr PullStatus::Kind kRefusals[] = {PullStatus::Kind::kLimitExceeded, PullStatus::Kind::kUnknown,
@@ -25,7 +26,11 @@ constexpr PullStatus::Kind kRefusals[] = {PullStatus::Kind::kLimitExceeded, Pull
 // settings
 
 Simulation::Simulation(uint64_t seed, const FaultMix& mix)
-    : seed_(seed), mix_(mix), dice_(seed), trace_(&loop_.timers()), ledger_(&loop_.timers(), &trace_) {
+    : seed_(seed),
+      mix_(mix),
+      dice_(seed),
+      trace_(&loop_.timers()),
+      ledger_(&loop_.timers(), &trace_, mix.nats == 0 && mix.deletes == 0) {
   server_ = std::make_unique<ModelJetStream>(&loop_.timers(), ServerOptions(dice_), &ledger_);
   ledger_.Watch(server_.get());
   const core::ConsumerOptions options = ConsumerOptions();
@@ -40,6 +45,8 @@ Simulation::Simulation(uint64_t seed, const FaultMix& mix)
     }
   }
   to_publish_ = dice_.Between(20, 150);
+  keys_ = dice_.Between(1, 20);
+  hot_ = dice_.Chance(0.3) ? 0.7 : 0;
   faults_end_ = loop_.now() + dice_.Between(kLeastActive, kMostActive);
 }
 
@@ -72,7 +79,27 @@ core::ConsumerOptions Simulation::ConsumerOptions() {
   options.pull_expires = dice_.Between(absl::Milliseconds(300), absl::Seconds(2));
   options.lease_max = dice_.Chance(0.3) ? dice_.Between(absl::Seconds(2), absl::Seconds(8)) : absl::Minutes(10);
   options.resume_window = dice_.Between(absl::Milliseconds(100), absl::Seconds(3));
+  if (dice_.Chance(0.5)) {
+    options.ordering = core::Ordering::kKey;
+    options.key.subject_token = dice_.Chance(0.5) ? 2 : -1;
+    options.waiting_share = static_cast<uint32_t>(dice_.Between(1, 100));
+  }
+  options.redelivery = RedeliveryPolicy();
   return options;
+}
+
+core::RedeliveryPolicy Simulation::RedeliveryPolicy() {
+  core::RedeliveryPolicy policy;
+  if (dice_.Chance(0.3)) {
+    policy.backoff = {dice_.Between(absl::Milliseconds(1), absl::Seconds(1)), absl::Seconds(2)};
+  } else if (dice_.Chance(0.5)) {
+    policy.initial = dice_.Between(absl::Milliseconds(1), absl::Milliseconds(500));
+    policy.max = absl::Seconds(3);
+    policy.jitter = 0.2;
+  }
+  if (dice_.Chance(0.5)) policy.max_attempts = dice_.Between(1, 5);
+  policy.delayed_share = static_cast<uint32_t>(dice_.Between(1, 100));
+  return policy;
 }
 
 ModelSource::Options Simulation::SourceOptions() {
@@ -155,7 +182,8 @@ std::string Simulation::Explain() const {
 void Simulation::PublishSome() {
   for (int64_t burst = dice_.Between(1, 20); burst > 0 && to_publish_ > 0; --burst, --to_publish_) {
     const int64_t size = dice_.Chance(0.05) ? dice_.Between(1000, 6000) : dice_.Between(0, 300);
-    server_->Publish("orders.new", std::string(size, 'x'));
+    const int64_t key = dice_.Chance(hot_) ? 1 : dice_.Between(1, keys_);
+    server_->Publish(absl::StrCat("orders.", key), std::string(size, 'x'));
   }
   if (to_publish_ == 0) return;
   loop_.timers().After(dice_.Between(absl::ZeroDuration(), absl::Milliseconds(800)), [this] { PublishSome(); });

@@ -46,6 +46,7 @@ class Simulation {
  private:
   static ModelJetStream::Options ServerOptions(Dice& dice);
   core::ConsumerOptions ConsumerOptions();
+  core::RedeliveryPolicy RedeliveryPolicy();
   ModelSource::Options SourceOptions();
   core::Credit RandomCredit();
   AppProfile RandomProfile(int app);
@@ -79,6 +80,8 @@ class Simulation {
   int last_stream_ = 0;
   absl::Time faults_end_;
   uint64_t to_publish_;
+  int64_t keys_;  // of the messages: the last token of their subject
+  double hot_;    // of how many the key is 1, whatever the others are
 };
 
 }  // namespace sluice::test

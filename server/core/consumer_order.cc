@@ -1,0 +1,171 @@
+// What becomes of a message that failed, and the order within a key; see redelivery.h and lanes.h for the rules.
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "core/consumer.h"
+
+namespace sluice::core {
+namespace {
+
+// What a share is of, where max_ack_pending has no limit.
+constexpr uint64_t kUnlimitedWindow = 20'000;
+
+bool Ascending(const Delivery* a, const Delivery* b) { return a->stream_sequence() < b->stream_sequence(); }
+
+}  // namespace
+
+// --- failures ---
+
+// The one place that decides what becomes of a message whose app could not do it.
+void Consumer::OnFailed(Delivery* delivery, absl::Duration asked) {
+  const bool ordered = delivery->lane != nullptr;
+  if (ordered && drain_.active()) {
+    // Its delay is cut short: its successors go back right behind it.
+    if (drain_.nak_would_bounce()) {
+      Unlink(delivery);
+      lanes_->Leave(delivery);
+      releasing_.PushBack(delivery);
+    } else {
+      SendNak(delivery, absl::ZeroDuration());
+    }
+    return;
+  }
+  const absl::Duration delay = redelivery_.DelayAfter(delivery->attempt(), asked, intake_.info().max_ack_pending);
+  if (ordered && !redelivery_.IsLast(delivery->attempt())) return Retry(delivery, delay);
+  if (delay == absl::ZeroDuration() && drain_.nak_would_bounce()) {
+    Unlink(delivery);
+    releasing_.PushBack(delivery);
+    return;
+  }
+  SendNak(delivery, delay);
+}
+
+void Consumer::SendNak(Delivery* delivery, absl::Duration delay) {
+  outbox_.Send(*delivery, {Verdict::kNak, delay, {}}, {delivery->claimant, delivery->id});
+  Remove(delivery);
+}
+
+// From here, so that its successors wait for it. JetStream need not know: if we die, it delivers it again anyway.
+void Consumer::Retry(Delivery* delivery, absl::Duration delay) {
+  outbox_.Confirm({std::exchange(delivery->claimant, 0), delivery->id});
+  Unlink(delivery);
+  in_flight_.Rename(delivery);
+  leases_.Hold(delivery);
+  ++delivery->failures;
+  delivery->not_before = timers_->now() + delay;
+  lanes_->Defer(delivery);
+}
+
+// --- order ---
+
+void Consumer::AddToLane(Delivery* delivery) {
+  leases_.Hold(delivery);
+  if (Delivery* stale = lanes_->Add(delivery)) {
+    delivery->failures = stale->failures;
+    delivery->not_before = stale->not_before;
+    Remove(stale);
+  }
+  Delivery* head = delivery->lane->head;
+  if (head == nullptr || head->stream_sequence() <= delivery->stream_sequence()) return;
+  const bool unseen = head->state == Delivery::State::kReady || head->state == Delivery::State::kQueued;
+  if (!unseen) return;
+  Unlink(head);
+  lanes_->Defer(head);
+}
+
+void Consumer::StartLanes() {
+  while (Delivery* delivery = lanes_->TakeStartable()) {
+    if (fenced() || delivery->lane->returning) {
+      GiveBackOne(delivery);
+    } else {
+      leases_.Restart(delivery);
+      dispatcher_.PutBack(delivery);
+    }
+  }
+  if (fenced()) FlushReleases();
+}
+
+// On its way back to JetStream, and what is behind it as well.
+void Consumer::LeaveLane(Delivery* delivery) {
+  if (drain_.active()) {
+    lanes_->Leave(delivery);  // nothing starts any more
+  } else {
+    lanes_->LeaveReturning(delivery);
+  }
+}
+
+void Consumer::LoseFromLane(Delivery* delivery) {
+  // It is out of the keeper's lists, but maybe in one of the lane's.
+  if (delivery->state == Delivery::State::kWaiting) Unlink(delivery);
+  lanes_->LeaveAbsent(delivery, delivery->ack_deadline);
+}
+
+void Consumer::HandBack(Session* session) {
+  if (lanes_ == nullptr || drain_.active() || !HasSibling(session)) return GiveBack(session->Held());
+  for (const Delivery* delivery : session->Held()) {
+    if (delivery->state == Delivery::State::kHeld) Tally(session, &DrainReport::naked);
+  }
+  TakeBack(session->Held());
+}
+
+bool Consumer::HasSibling(const Session* session) const {
+  return std::any_of(sessions_.begin(), sessions_.end(), [session](const auto& entry) {
+    const Session* other = entry.second.get();
+    return other != session && other->attached() && !other->draining();
+  });
+}
+
+// --- a hot key ---
+
+// Of what waits in lanes; bytes are memory here, and so go by the apps' credit. None without an app.
+Credit Consumer::WaitingLimit() const {
+  uint64_t bytes = 0;
+  for (const auto& [number, session] : sessions_) {
+    if (session->attached() && !session->draining()) bytes += session->credit().bytes;
+  }
+  if (bytes == 0) return {0, 0};
+  const int64_t max_ack_pending = intake_.info().max_ack_pending;
+  const uint64_t window = max_ack_pending > 0 ? max_ack_pending : kUnlimitedWindow;
+  const uint64_t share = options_.waiting_share;
+  return {static_cast<uint32_t>(std::max<uint64_t>(window * share / 100, 1)), bytes * share / 100};
+}
+
+// What is beyond the limit and could not be given back makes for smaller pulls, but not for none: what the lanes wait
+// for may only come with one.
+void Consumer::CountLanes(Demand* demand) const {
+  if (demand->messages == 0) return;
+  demand->redelivery = lanes_->awaits_absent();
+  const Credit limit = WaitingLimit();
+  const uint64_t messages = lanes_->waiting() - std::min<uint64_t>(lanes_->waiting(), limit.messages);
+  const uint64_t bytes = lanes_->waiting_bytes() - std::min(lanes_->waiting_bytes(), limit.bytes);
+  demand->messages = std::max<uint64_t>(demand->messages - std::min(demand->messages, messages), 1);
+  demand->bytes = std::max<uint64_t>(demand->bytes - std::min(demand->bytes, bytes), 1);
+}
+
+void Consumer::GiveBackLatest() {
+  lanes_->OnCaughtUp(lanes_->caught_up());
+  StartLanes();  // so that what waits does so for another
+  const Credit limit = WaitingLimit();
+  if (drain_.active() || limit.messages == 0) return;  // without an app it all goes back in time
+  std::vector<Delivery*> latest;
+  while (lanes_->waiting() > limit.messages || (lanes_->waiting_bytes() > limit.bytes && lanes_->waiting() > 1)) {
+    Delivery* delivery = lanes_->LatestOfTheLongest(intake_.info().max_deliver);
+    if (delivery == nullptr) break;
+    Unlink(delivery);
+    latest.push_back(delivery);
+  }
+  std::sort(latest.begin(), latest.end(), Ascending);
+  for (Delivery* delivery : latest) {
+    // BackOff prolongs a delayed NAK by so much (a habit of the server's).
+    const absl::Duration more = std::max(delivery->ack_wait - intake_.info().ack_wait, absl::ZeroDuration());
+    const absl::Duration delay = std::max(lanes_->ReturnDelay(*delivery) - more, absl::Milliseconds(1));
+    lanes_->LeaveAbsent(delivery, timers_->now() + delay + more);
+    ++counters_.released;
+    outbox_.Send(*delivery, {Verdict::kNak, delay, {}});
+    Remove(delivery);
+  }
+}
+
+}  // namespace sluice::core

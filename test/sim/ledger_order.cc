@@ -1,0 +1,144 @@
+// The order within a key, as a daemon with ordering: key has to keep it among what is there.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "test/sim/ledger.h"
+
+namespace sluice::test {
+
+using core::Verdict;
+
+std::string Ledger::KeyOf(const Attempt& attempt) const {
+  core::Message message;
+  message.subject = server_->message(attempt.stream_sequence).subject;
+  return std::string(daemons_.at(attempt.owner).options.key.KeyOf(message));
+}
+
+void Ledger::OnReceivedInOrder(const Attempt& attempt) {
+  std::vector<uint64_t>& numbers = daemons_.at(attempt.owner).received_by_key[KeyOf(attempt)];
+  for (uint64_t number : numbers) {
+    const bool same = attempts_[number]->stream_sequence == attempt.stream_sequence;
+    fates_[number].replaced |= same && !WithAnApp(*attempts_[number], fates_[number]);
+  }
+  numbers.push_back(attempt.number);
+}
+
+// Its last attempt from here has failed.
+bool Ledger::Exhausted(const Attempt& attempt, const Fate& fate) const {
+  const uint64_t most = daemons_.at(attempt.owner).options.redelivery.max_attempts;
+  return fate.said == Verdict::kNak && most > 0 && attempt.num_delivered - 1 + fate.failures >= most;
+}
+
+// The daemon has done with it.
+bool Ledger::Finished(const Attempt& attempt, const Fate& fate) const {
+  const bool settled = fate.said == Verdict::kAck || fate.said == Verdict::kTerm || Exhausted(attempt, fate);
+  return settled || fate.sent || fate.replaced || Expired(attempt, fate);
+}
+
+bool Ledger::WithAnApp(const Attempt& attempt, const Fate& fate) const {
+  return fate.seen && !fate.said && !Finished(attempt, fate) && BlameForRelease(attempt, fate) != nullptr;
+}
+
+// The daemon gave it back, or let its lease end, and JetStream has not delivered it again to anybody. BackOff shifts a
+// delayed NAK, and a question that comes meanwhile sets it back: then nobody knows when it is due.
+bool Ledger::OnItsWayBack(const Attempt& attempt, const Fate& fate) const {
+  if (fate.nak_due != absl::InfinitePast() && !server_->info().backoff.empty()) return false;
+  const bool given_back = fate.sent == Verdict::kNak && !fate.said;
+  const bool expired = !fate.sent && Expired(attempt, fate);
+  return (given_back || expired) && server_->pending(attempt.stream_sequence) == &attempt;
+}
+
+// Its last delivery was to another daemon, or was lost: it was among JetStream's redeliveries already, at a place that
+// nobody chose.
+bool Ledger::CameByAnotherDaemon(const Attempt& attempt) const {
+  for (uint64_t number = attempt.number; number-- > 0;) {
+    const Attempt& earlier = *attempts_[number];
+    if (earlier.stream_sequence == attempt.stream_sequence) {
+      return earlier.owner != attempt.owner || !fates_[number].received;
+    }
+  }
+  return false;
+}
+
+// Mutations that this has caught: a broken stream whose messages leave their lanes at once ("two of one key"); an
+// arrival that does not take the place of a later one that is READY, what an app leaves that goes to the dispatcher
+// instead of its lane, LeaveReturning() that only leaves ("before its predecessor"); LeaveAbsent() that only leaves, a
+// kServerIsLate of 0 ("on its way back").
+void Ledger::CheckOrder(const Attempt& attempt) {
+  for (uint64_t number : daemons_.at(attempt.owner).received_by_key.at(KeyOf(attempt))) {
+    if (number == attempt.number) continue;
+    if (const char* blame = BlameForOrder(attempt, *attempts_[number])) {
+      return Fail(absl::StrCat(blame, ": attempt ", attempt.number, ", with attempt ", number));
+    }
+  }
+}
+
+// `attempt` is given to an app; `other` is of the same key.
+const char* Ledger::BlameForOrder(const Attempt& attempt, const Attempt& other) const {
+  const Fate& fate = fates_[other.number];
+  if (WithAnApp(other, fate)) return "two of one key are with the apps";
+  // Who cannot be given back may be given out of its turn.
+  if (other.stream_sequence >= attempt.stream_sequence || LastAttempt(attempt)) return nullptr;
+  if (!Finished(other, fate)) return "given before its predecessor";
+  const bool overtakes = calm_nats_ && OnItsWayBack(other, fate) && !CameByAnotherDaemon(attempt);
+  return overtakes ? "given while its predecessor is on its way back" : nullptr;
+}
+
+// Given again after a NAK of its app. Mutation: a lane that does not look at not_before.
+const char* Ledger::BlameForRetry(const Attempt& attempt, const Fate& fate) const {
+  const DaemonRecord& daemon = daemons_.at(attempt.owner);
+  if (!daemon.ordered() || fate.said != Verdict::kNak) return "given again after its verdict";
+  const absl::Time due = std::min(fate.retry_due, fate.said_at + core::Redelivery::kShortDelay);
+  return now() >= due || daemon.draining ? nullptr : "tried again too soon";
+}
+
+// NAKed after a NAK of its app.
+const char* Ledger::BlameForNoRetry(const Attempt& attempt, const Fate& fate) const {
+  const DaemonRecord& daemon = daemons_.at(attempt.owner);
+  if (!daemon.ordered() || daemon.draining || Exhausted(attempt, fate)) return nullptr;
+  // It was due, and found no app; or one before it did.
+  if (now() >= fate.said_at + daemon.options.resume_window || FollowsItsPredecessor(attempt)) return nullptr;
+  return "NAKed instead of tried again from here";
+}
+
+// One of its key goes back before it, just now.
+bool Ledger::FollowsItsPredecessor(const Attempt& attempt) const {
+  const auto& numbers = daemons_.at(attempt.owner).received_by_key.at(KeyOf(attempt));
+  return std::any_of(numbers.begin(), numbers.end(), [&](uint64_t number) {
+    const Fate& fate = fates_[number];
+    const bool goes_now = fate.sent == Verdict::kNak && fate.sent_at == now();
+    return goes_now && attempts_[number]->stream_sequence < attempt.stream_sequence;
+  });
+}
+
+// Unseen, and NAKed while serving: as the latest of a hot key.
+bool Ledger::IsBeyondTheShare(const Attempt& attempt) const {
+  const DaemonRecord& daemon = daemons_.at(attempt.owner);
+  uint64_t messages = 0;
+  uint64_t bytes = 0;
+  for (const auto& [key, numbers] : daemon.received_by_key) {
+    for (uint64_t number : numbers) {
+      const Fate& fate = fates_[number];
+      const bool goes_now = fate.sent == Verdict::kNak && fate.sent_at == now();
+      if (Finished(*attempts_[number], fate) && !goes_now) continue;
+      const StoredMessage& message = server_->message(attempts_[number]->stream_sequence);
+      ++messages;
+      bytes += message.subject.size() + message.data.size();
+    }
+  }
+  const core::Credit share = WaitingShare(attempt.owner);
+  return daemon.turbulent || messages > share.messages || bytes > share.bytes;
+}
+
+// What may wait for its key.
+core::Credit Ledger::WaitingShare(int daemon) const {
+  const uint32_t percent = daemons_.at(daemon).options.waiting_share;
+  core::Credit share = {std::max(static_cast<uint32_t>(server_->info().max_ack_pending) * percent / 100, 1u), 0};
+  for (const auto& [number, stream] : streams_) {
+    if (stream.daemon == daemon && stream.open && !stream.app_drains)
+      share.bytes += stream.credit.bytes * percent / 100;
+  }
+  return share;
+}
+
+}  // namespace sluice::test
