@@ -81,12 +81,13 @@ class MessageSource {
     virtual void OnAttached(const absl::StatusOr<ConsumerInfo>& info) = 0;
     // Ends each RequestInfo(), errors as above.
     virtual void OnInfo(const absl::StatusOr<ConsumerInfo>& info) = 0;
-    // Ends each Confirm(), not necessarily in their order. An error: unknown whether the server acted on it.
+    // Ends each Confirm() and Fence(), not necessarily in their order. An error: unknown whether the server acted on
+    // it.
     virtual void OnConfirmed(uint64_t tag, const absl::Status& status) = 0;
     // Ends CloseIntake(): every message that had arrived was handed to OnMessages.
     virtual void OnIntakeClosed() = 0;
     // The connection came or went. Down: open pulls are gone, and so may be what was sent last. Pending Attach, Info
-    // and Confirm calls still end, with an error.
+    // Confirm and Fence calls still end, with an error.
     virtual void OnConnection(bool connected) = 0;
   };
 
@@ -105,6 +106,8 @@ class MessageSource {
   // The same, and asks for the answer: when it comes, the server has acted on this and all earlier verdicts. Ends by
   // itself after 2 s.
   virtual void Confirm(absl::string_view reply, const Settlement& settlement, uint64_t tag) = 0;
+  // The same question without a verdict: it touches no message. `reply`: of any message of this consumer.
+  virtual void Fence(absl::string_view reply, uint64_t tag) = 0;
   // CONSUMER.INFO; also makes servers before 2.10.16 forget stale pulls. Ends by itself after 2 s.
   virtual void RequestInfo() = 0;
   // Ends the subscription after what has already arrived. Once; no Pull or Attach afterwards.

@@ -30,7 +30,6 @@ void Outbox::Send(const Delivery& delivery, const Settlement& settlement, Claim 
   entry.verdict = settlement.verdict;
   entry.nak_delay = settlement.nak_delay;
   entry.ack_deadline = delivery.ack_deadline;
-  entry.nak_due = absl::InfinitePast();
   entry.sent = false;
   entry.again = false;
   entry.claim = claim;
@@ -151,7 +150,6 @@ void Outbox::Transmit(uint64_t position) {
   Entry& entry = At(position);
   entry.sent = true;
   entry.again = false;
-  if (entry.nak_delay > absl::ZeroDuration()) entry.nak_due = timers_->now() + entry.nak_delay;
   const Settlement settlement = {entry.verdict, entry.nak_delay, entry.term_reason};
   if (entry.claim.session == 0) {
     source_->Settle(entry.reply, settlement);
@@ -161,23 +159,19 @@ void Outbox::Transmit(uint64_t position) {
 }
 
 // Asks for an answer, which vouches for all that was sent before, whichever message it names. On a settled message an
-// ACK is answered and changes nothing (measured on nats-server 2.9, 2.10 and 2.15). Where there are only NAKs, an
-// in-progress does no harm to a message's next holder; but it sets back the clock of a delayed NAK, which is said again
-// instead, with what is left of its delay.
+// ACK is answered and changes nothing (measured on nats-server 2.9, 2.10 and 2.15). Where there are only NAKs, the
+// question must not name their messages: an in-progress would set back the clock of a delayed one, or of the one who
+// holds it now and has delayed it himself.
 void Outbox::ConfirmLast() {
   const auto is_settled = [](const Entry& entry) { return entry.sent && entry.verdict != Verdict::kNak; };
   uint64_t position = end_ - 1;
   while (position > begin_ && !is_settled(At(position))) --position;
-  if (!is_settled(At(position))) position = end_ - 1;
-  const Entry& entry = At(position);
-  Settlement probe;
-  if (!is_settled(entry)) {
-    const absl::Duration left = entry.nak_due - timers_->now();
-    const bool waits = left > absl::ZeroDuration();
-    probe = {waits ? Verdict::kNak : Verdict::kInProgress, waits ? left : absl::ZeroDuration(), {}};
-  }
   confirming_ = end_;
-  source_->Confirm(entry.reply, probe, confirming_);
+  if (is_settled(At(position))) {
+    source_->Confirm(At(position).reply, Settlement(), confirming_);
+  } else {
+    source_->Fence(At(end_ - 1).reply, confirming_);
+  }
 }
 
 void Outbox::Vouch(uint64_t end) {

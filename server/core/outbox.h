@@ -76,7 +76,6 @@ class Outbox {
     bool sent;
     bool again;  // there was no answer: to be sent once more
     absl::Duration nak_delay;
-    absl::Time nak_due;  // of a delayed NAK that was sent: until then it stays with nobody
     absl::Time ack_deadline;
     Claim claim;
   };

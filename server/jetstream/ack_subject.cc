@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "absl/strings/str_cat.h"
+
 namespace sluice::jetstream {
 namespace {
 
@@ -10,6 +12,7 @@ constexpr absl::string_view kPrefix = "$JS.ACK.";
 constexpr int kShortTokens = 9;
 constexpr int kLongTokens = 11;  // or more: servers may append
 constexpr int kNumbers = 5;
+constexpr uint64_t kNoStreamSequence = uint64_t{1} << 62;  // an int64 to the server
 
 // Takes the first token of `rest`, with its dot. False if there is none, or if it is empty.
 bool TakeToken(absl::string_view& rest, absl::string_view& token) {
@@ -38,6 +41,9 @@ int CountTokens(absl::string_view subject) {
   return tokens;
 }
 
+// Of the tokens between the prefix and the numbers: [domain, account hash,] stream, consumer.
+int CountNames(int tokens) { return tokens == kShortTokens ? 2 : 4; }
+
 }  // namespace
 
 bool ParseAckSubject(absl::string_view reply, core::Message& message) {
@@ -47,8 +53,7 @@ bool ParseAckSubject(absl::string_view reply, core::Message& message) {
 
   absl::string_view rest = reply.substr(kPrefix.size());
   absl::string_view token;
-  const int names = tokens == kShortTokens ? 2 : 4;  // [domain, account hash,] stream, consumer
-  for (int i = 0; i < names; ++i) {
+  for (int i = 0; i < CountNames(tokens); ++i) {
     if (!TakeToken(rest, token)) return false;
   }
   uint64_t numbers[kNumbers];
@@ -64,6 +69,16 @@ bool ParseAckSubject(absl::string_view reply, core::Message& message) {
   message.timestamp_ns = static_cast<int64_t>(timestamp);
   message.num_pending = pending;
   return true;
+}
+
+std::string AckSubjectOfNoMessage(absl::string_view reply) {
+  absl::string_view rest = reply.substr(kPrefix.size());
+  absl::string_view token;
+  const int before = CountNames(CountTokens(reply)) + 1;  // the names, and num_delivered
+  for (int i = 0; i < before; ++i) TakeToken(rest, token);
+  const absl::string_view head = reply.substr(0, reply.size() - rest.size());
+  TakeToken(rest, token);
+  return absl::StrCat(head, kNoStreamSequence, ".", rest);
 }
 
 }  // namespace sluice::jetstream

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "absl/strings/string_view.h"
 #include "core/message.h"
 
@@ -13,5 +15,9 @@ namespace sluice::jetstream {
 // False, with `message` as it was, if `reply` is anything else; it may hold any bytes. The subject itself is not
 // stored: the caller knows how long its bytes live.
 bool ParseAckSubject(absl::string_view reply, core::Message& message);
+
+// The ack subject of a message that `reply`'s stream will never hold: an in-progress there is answered in its turn, and
+// touches nothing. `reply` is a valid one.
+std::string AckSubjectOfNoMessage(absl::string_view reply);
 
 }  // namespace sluice::jetstream

@@ -37,6 +37,13 @@ TEST(AckSubjectTest, ReadsTheLargestNumbers) {
   EXPECT_EQ(message.stream_sequence, 18446744073709551615u);
 }
 
+TEST(AckSubjectTest, OfNoMessageDiffersInTheStreamSequenceAlone) {
+  EXPECT_EQ(AckSubjectOfNoMessage("$JS.ACK.ORDERS.worker.3.17.21.1700000000123456789.42"),
+            "$JS.ACK.ORDERS.worker.3.4611686018427387904.21.1700000000123456789.42");
+  EXPECT_EQ(AckSubjectOfNoMessage("$JS.ACK.hub.Dx8f.ORDERS.worker.1.2.3.4.5.tail"),
+            "$JS.ACK.hub.Dx8f.ORDERS.worker.1.4611686018427387904.3.4.5.tail");
+}
+
 TEST(AckSubjectTest, RefusesAnythingElseAndLeavesTheMessageAlone) {
   const char* const kOthers[] = {
       "",

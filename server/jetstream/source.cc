@@ -1,4 +1,5 @@
 #include "jetstream/source.h"
+#include "jetstream/ack_subject.h"
 
 #include <utility>
 
@@ -165,6 +166,10 @@ void JetStreamSource::Confirm(absl::string_view reply, const core::Settlement& s
   connection_->Request(
       this, reply.data(), Payload(settlement), kConfirmTimeout,
       [this, tag](const absl::StatusOr<absl::string_view>& answer) { listener_->OnConfirmed(tag, answer.status()); });
+}
+
+void JetStreamSource::Fence(absl::string_view reply, uint64_t tag) {
+  Confirm(AckSubjectOfNoMessage(reply), {core::Verdict::kInProgress, absl::ZeroDuration(), {}}, tag);
 }
 
 // --- the end ---

@@ -36,6 +36,7 @@ class JetStreamSource final : public core::MessageSource, private Connection::Li
   void Pull(const core::PullRequest& request) override;
   void Settle(absl::string_view reply, const core::Settlement& settlement) override;
   void Confirm(absl::string_view reply, const core::Settlement& settlement, uint64_t tag) override;
+  void Fence(absl::string_view reply, uint64_t tag) override;
   void RequestInfo() override;
   void CloseIntake() override;
 

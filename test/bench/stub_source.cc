@@ -31,7 +31,9 @@ void StubSource::Pull(const core::PullRequest& request) {
   wanted_ += request.batch;
 }
 
-void StubSource::Confirm(absl::string_view, const core::Settlement&, uint64_t tag) {
+void StubSource::Confirm(absl::string_view reply, const core::Settlement&, uint64_t tag) { Fence(reply, tag); }
+
+void StubSource::Fence(absl::string_view, uint64_t tag) {
   loop_->Post([this, tag] { listener_->OnConfirmed(tag, absl::OkStatus()); });
 }
 

@@ -25,6 +25,7 @@ class StubSource final : public core::MessageSource {
   void Pull(const core::PullRequest& request) override;
   void Settle(absl::string_view, const core::Settlement&) override {}
   void Confirm(absl::string_view, const core::Settlement&, uint64_t tag) override;
+  void Fence(absl::string_view, uint64_t tag) override;
   void RequestInfo() override;
   void CloseIntake() override;
 

@@ -51,6 +51,7 @@ class AckingSource final : public core::MessageSource {
   void Confirm(absl::string_view reply, const core::Settlement& settlement, uint64_t tag) override {
     source_->Confirm(reply, Acked(settlement), tag);
   }
+  void Fence(absl::string_view reply, uint64_t tag) override { source_->Fence(reply, tag); }
   void RequestInfo() override { source_->RequestInfo(); }
   void CloseIntake() override { source_->CloseIntake(); }
 

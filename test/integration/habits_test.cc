@@ -173,8 +173,17 @@ class HabitsTest : public testing::TestWithParam<std::string> {
   }
   // The same, and returns when the server has acted on it and all before.
   bool Confirm(size_t i, Verdict verdict) {
+    return Answers([&](core::MessageSource& source, uint64_t tag) {
+      source.Confirm(ReplyOf(i), {verdict, {}, {}}, tag);
+    });
+  }
+  // Returns when the server has acted on all before.
+  bool Fence(size_t i) {
+    return Answers([&](core::MessageSource& source, uint64_t tag) { source.Fence(ReplyOf(i), tag); });
+  }
+  bool Answers(const std::function<void(core::MessageSource&, uint64_t)>& question) {
     const size_t before = recorder_.confirmed_.size();
-    world_->Do([&](core::MessageSource& source) { source.Confirm(ReplyOf(i), {verdict, {}, {}}, before); });
+    world_->Do([&](core::MessageSource& source) { question(source, before); });
     if (!world_->Await([&] { return recorder_.confirmed_.size() > before; })) return false;
     return recorder_.confirmed_[before].second.ok();
   }
@@ -334,6 +343,26 @@ TEST_P(HabitsTest, ADelayedNakWaits) {
   ASSERT_TRUE(AwaitMessages(3));
   EXPECT_GE(world_->Now() - naked, absl::Milliseconds(690));
   EXPECT_THAT(Came(1), ElementsAre("2#1", "1#2"));
+}
+
+TEST_P(HabitsTest, AFenceTouchesNoMessage) {
+  ASSERT_TRUE(Start({.ack_wait = absl::Seconds(4)}));
+  Publish(2);
+  Pull(2);
+  ASSERT_TRUE(AwaitMessages(2));
+  const absl::Time received = world_->Now();
+  Pull(2, absl::Seconds(30));
+  Settle(0, Verdict::kNak, absl::Milliseconds(700));
+  world_->Sleep(absl::Milliseconds(400));
+  EXPECT_TRUE(Fence(0));
+  ASSERT_TRUE(AwaitMessages(3));
+  EXPECT_LT(world_->Now() - received, absl::Seconds(3)) << "an in-progress would have set the NAK back to the ack wait";
+  world_->Sleep(absl::Seconds(2));
+  EXPECT_TRUE(Fence(1));
+  ASSERT_TRUE(AwaitMessages(4));
+  EXPECT_LT(world_->Now() - received, absl::Seconds(5)) << "an in-progress would have set the ack wait back";
+  EXPECT_THAT(Came(2), ElementsAre("1#2", "2#2"));
+  EXPECT_EQ(Info().num_ack_pending, 2u);
 }
 
 TEST_P(HabitsTest, ALateNakTakesTheMessageFromItsNextHolder) {

@@ -126,7 +126,7 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
   trace_->Add(sending.confirm ? "confirm: attempt, sequence, verdict" : "settle: attempt, sequence, verdict",
               attempt.number, attempt.stream_sequence, static_cast<int>(settlement.verdict));
   // Asks for an answer on what was sent before, or came too late to be sent.
-  if (sending.confirm && (fate.sent || settlement.verdict == Verdict::kInProgress)) return;
+  if (sending.confirm && fate.sent) return;
   const char* blame = nullptr;
   // Then it may have got lost, and is said again as far as that is safe.
   const bool link_renewed =
@@ -248,9 +248,7 @@ const char* Ledger::BlameForWaiting(const Attempt& attempt, const Fate& fate) co
   const DaemonRecord& daemon = daemons_.at(attempt.owner);
   if (fate.naked && fate.nak_due != absl::InfinitePast()) {
     const absl::Duration quirk = AckWait(attempt) - server_->info().ack_wait;  // BackOff shifts delayed NAKs
-    // So much so that core may take it for over, and then sets it back by asking for an answer on it, maybe twice.
-    const absl::Duration shifted = quirk > absl::ZeroDuration() ? quirk + 2 * AckWait(attempt) : absl::ZeroDuration();
-    const absl::Time due = fate.nak_due + shifted + absl::Seconds(1);
+    const absl::Time due = fate.nak_due + quirk + absl::Seconds(1);
     const bool mixed_up = deleted_at_ != absl::InfinitePast();  // verdicts on its namesake before the deletion
     return mixed_up || now() <= std::max(due, leading_since_) ? nullptr
                                                               : "a delayed NAK waited longer than was asked for";

@@ -63,6 +63,10 @@ void FakeMessageSource::Settle(absl::string_view reply, const core::Settlement& 
 
 void FakeMessageSource::Confirm(absl::string_view reply, const core::Settlement& settlement, uint64_t tag) {
   Settle(reply, settlement);
+  Fence(reply, tag);
+}
+
+void FakeMessageSource::Fence(absl::string_view, uint64_t tag) {
   Soon([this, tag] { listener_->OnConfirmed(tag, absl::OkStatus()); });
 }
 

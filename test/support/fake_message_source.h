@@ -43,6 +43,7 @@ class FakeMessageSource final : public core::MessageSource {
   void Pull(const core::PullRequest& request) override;
   void Settle(absl::string_view reply, const core::Settlement& settlement) override;
   void Confirm(absl::string_view reply, const core::Settlement& settlement, uint64_t tag) override;
+  void Fence(absl::string_view reply, uint64_t tag) override;
   void RequestInfo() override;
   void CloseIntake() override;
 

@@ -162,12 +162,24 @@ void ModelSource::RequestInfo() {
 void ModelSource::Confirm(absl::string_view reply, const core::Settlement& settlement, uint64_t tag) {
   CheckUse(told_connected_, "Confirm() while not connected");
   witness_->OnVerdictSent(server_->FindAttempt(reply), settlement, {true, PullIsOpen()});
-  const uint64_t request = Begin(kRequestTimeout, [this, tag](const absl::StatusOr<core::ConsumerInfo>& info) {
-    listener_->OnConfirmed(tag, info.status());
-  });
+  const uint64_t request = BeginQuestion(tag);
   Up([this, request, reply = std::string(reply), verdict = settlement.verdict, delay = settlement.nak_delay] {
     if (!server_->Settle(reply, {verdict, delay, {}})) return;
     Down([this, request] { End(request, core::ConsumerInfo()); });
+  });
+}
+
+void ModelSource::Fence(absl::string_view, uint64_t tag) {
+  CheckUse(told_connected_, "Fence() while not connected");
+  Up([this, request = BeginQuestion(tag)] {
+    if (!server_->leading() || !server_->exists()) return;
+    Down([this, request] { End(request, core::ConsumerInfo()); });
+  });
+}
+
+uint64_t ModelSource::BeginQuestion(uint64_t tag) {
+  return Begin(kRequestTimeout, [this, tag](const absl::StatusOr<core::ConsumerInfo>& info) {
+    listener_->OnConfirmed(tag, info.status());
   });
 }
 

@@ -38,6 +38,7 @@ class ModelSource final : public core::MessageSource, private ModelJetStream::Cl
   void Pull(const core::PullRequest& request) override;
   void Settle(absl::string_view reply, const core::Settlement& settlement) override;
   void Confirm(absl::string_view reply, const core::Settlement& settlement, uint64_t tag) override;
+  void Fence(absl::string_view reply, uint64_t tag) override;
   void RequestInfo() override;
   void CloseIntake() override;
 
@@ -75,6 +76,8 @@ class ModelSource final : public core::MessageSource, private ModelJetStream::Cl
   // Runs later unless this source is gone by then, whatever becomes of the connection.
   void Soon(absl::Duration delay, Action action);
   uint64_t Begin(absl::Duration timeout, absl::AnyInvocable<void(absl::StatusOr<core::ConsumerInfo>)> done);
+  // Its answer ends a Confirm() or Fence().
+  uint64_t BeginQuestion(uint64_t tag);
   void End(uint64_t request, absl::StatusOr<core::ConsumerInfo> result);
   void Receive(std::vector<Frame> frames);
   bool PullIsOpen() const { return open_left_ > 0 && timers_->now() < open_until_; }

@@ -44,6 +44,7 @@ class ScriptedSource final : public core::MessageSource {
     std::string reply;
     core::Verdict verdict;
     uint64_t tag;
+    bool is_fence = false;  // without a verdict
   };
 
   void Start(Listener* started) override { listener = started; }
@@ -54,6 +55,9 @@ class ScriptedSource final : public core::MessageSource {
   }
   void Confirm(absl::string_view reply, const core::Settlement& settlement, uint64_t tag) override {
     confirmations.push_back({std::string(reply), settlement.verdict, tag});
+  }
+  void Fence(absl::string_view reply, uint64_t tag) override {
+    confirmations.push_back({std::string(reply), core::Verdict::kAck, tag, true});
   }
   void RequestInfo() override { ++infos; }
   void CloseIntake() override { ++closes; }
