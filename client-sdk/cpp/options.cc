@@ -16,6 +16,8 @@ const char* ToString(State state) {
       return "consumer invalid";
     case State::kPaused:
       return "paused";
+    case State::kProbing:
+      return "probing";
     case State::kClosed:
       return "closed";
   }

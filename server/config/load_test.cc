@@ -70,6 +70,7 @@ consumers:
   ordering: key
   key: {subject_token: -2}
   waiting_share: 20
+  app_health: {failures: 20, window: 1m}
   redelivery: {initial: 2s, factor: 1.5, max: 1m, jitter: 0, max_attempts: 5, delayed_share: 10}
   pull: {batch: "${BATCH}", expires: 2s, heartbeat: 500ms}
   lease: {max: 2h}
@@ -108,6 +109,8 @@ consumers:
   EXPECT_EQ(orders.options.ordering, core::Ordering::kKey);
   EXPECT_EQ(orders.options.key.subject_token, -2);
   EXPECT_EQ(orders.options.waiting_share, 20u);
+  EXPECT_EQ(orders.options.app_health.failures, 20u);
+  EXPECT_EQ(orders.options.app_health.window, absl::Minutes(1));
   EXPECT_EQ(orders.options.redelivery.initial, absl::Seconds(2));
   EXPECT_EQ(orders.options.redelivery.factor, 1.5);
   EXPECT_EQ(orders.options.redelivery.max, absl::Minutes(1));

@@ -79,6 +79,9 @@ consumers:
     redelivery:
       max_attempts: 0
       delayed_share: 50
+    app_health:
+      failures: 0
+      window: 30s
     pull:
       batch: 256
       expires: 1s

@@ -14,8 +14,9 @@ constexpr int64_t kMostPullBatch = 4096;  // 256 is as fast as more
 constexpr int64_t kMostStreams = 65535;
 constexpr int64_t kMostWaiting = 1'000'000;
 constexpr int64_t kMostCredit = 1 << 20;  // the contract's own limit
-constexpr int64_t kMostTokens = 255;  // of a subject
+constexpr int64_t kMostTokens = 255;      // of a subject
 constexpr int64_t kMostAttempts = 1'000'000;
+constexpr int64_t kMostFailures = 10'000;
 constexpr double kMostFactor = 100;
 constexpr size_t kMostText = 255;
 constexpr size_t kMostDescription = 4096;  // nats-server's JSMaxDescriptionLen
@@ -194,6 +195,16 @@ Kind<DurableConfig> DurableKind() {
   });
 }
 
+Kind<core::AppHealthPolicy> AppHealthKind() {
+  using core::AppHealthPolicy;
+  return MappingOf<AppHealthPolicy>({
+      {"failures", &AppHealthPolicy::failures, As<uint32_t>(IntegerIn(0, kMostFailures)),
+       "After so many failures in a row the apps get one message at a time until they ack one; 0: never."},
+      {"window", &AppHealthPolicy::window, DurationIn(absl::Milliseconds(100), kDay),
+       "The failures have to come within this time."},
+  });
+}
+
 Kind<Consumer> ConsumerKind() {
   using core::Manage;
   using core::Ordering;
@@ -217,6 +228,7 @@ Kind<Consumer> ConsumerKind() {
        "With `ordering: key`: how many messages may wait here for an earlier one of their key, in percent of "
        "`max_ack_pending`."},
       {"redelivery", At(options, &ConsumerOptions::redelivery), RedeliveryKind(), "When what failed is tried again."},
+      {"app_health", At(options, &ConsumerOptions::app_health), AppHealthKind(), "When the apps count as broken."},
       {"pull", options, PullKind(), "How messages are fetched."},
       {"lease", options, LeaseKind(), "How long apps may hold messages."},
       {"resume_window", At(options, &ConsumerOptions::resume_window),

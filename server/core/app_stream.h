@@ -61,12 +61,14 @@ enum class ConsumerState : uint8_t {
   kNatsDown = 2,
   kConsumerMissing = 3,
   kConsumerInvalid = 4,
-  kPaused = 5
+  kPaused = 5,
+  kProbing = 7,
 };
 absl::string_view ConsumerStateName(ConsumerState state);  // "SERVING", ...
 struct StateNotice {
   ConsumerState state;
   std::string detail;
+  bool operator==(const StateNotice&) const = default;
 };
 struct LeasesEndedNotice {
   std::vector<uint64_t> ids;

@@ -19,6 +19,8 @@ Consumer::Consumer(base::Timers* timers, const ConsumerOptions& options, std::un
       outbox_(timers, source_.get(), this, options.seed),
       redelivery_(timers, options.redelivery, options.seed),
       dispatcher_(timers),
+      health_(
+          timers, options.app_health, [this] { OnHealthChanged(); }, [this] { Pump(); }),
       ready_timer_(timers),
       drain_(timers, options.name),
       drain_timer_(timers),
@@ -103,7 +105,7 @@ void Consumer::TellOpened(Session* session, const OpenRequest& request) {
   opened.durable = options_.durable;
   for (const Delivery* delivery : session->Held()) opened.resumed.push_back(delivery->id);
   session->Tell(std::move(opened));
-  session->Tell(StateNotice{state_, state_detail_});
+  session->Tell(told_);
   if (drain_.active()) session->Tell(DrainingNotice{DrainReason::kDaemon, drain_deadline_});
 }
 
@@ -115,6 +117,7 @@ void Consumer::OnStreamHalfClosed(Session* session) {
 }
 
 void Consumer::OnStreamBroken(Session* session) {
+  if (session->held_count() > 0) health_.OnFailure();
   TakeBack(session->Queued());
   const bool keeps = !session->client_id().empty() && session->held_count() > 0;
   if (keeps) {
@@ -174,6 +177,7 @@ Demand Consumer::GetDemand() {
   if (drain_.active() || in_flight_.size() + OpenRequest::kMaxBatch > InFlight::kMaxSize) return Demand();
   Demand demand = dispatcher_.GetDemand();
   if (lanes_ != nullptr) CountLanes(&demand);
+  if (health_.probing()) demand.messages = std::min<uint64_t>(demand.messages, health_.may_probe() ? 1 : 0);
   return demand;
 }
 
@@ -204,10 +208,24 @@ void Consumer::OnPullEnded() {
 
 void Consumer::Pump() {
   if (lanes_ != nullptr) StartLanes();
-  dispatcher_.Run();
+  HandOut();
   intake_.MaybePull();
   ArmReadyTimer();
   CheckSettled();
+}
+
+// What no app has seen yet waits for the probes, or goes to another pod in time.
+void Consumer::OnHealthChanged() {
+  if (health_.probing() && !drain_.active()) {
+    for (const auto& [number, session] : sessions_) TakeBack(session->Queued());
+  }
+  TellState();
+}
+
+void Consumer::HandOut() {
+  if (!health_.probing()) return dispatcher_.Run();
+  if (!health_.may_probe()) return;
+  if (const Delivery* probe = dispatcher_.RunOne()) health_.BeginProbe(probe);
 }
 
 // What found no app for as long as one may take to come back goes to other pods.
@@ -251,6 +269,7 @@ bool Consumer::Settle(Delivery* delivery, const Settlement& settlement) {
   }
   switch (settlement.verdict) {
     case Verdict::kAck:
+      health_.OnSuccess();
       ++counters_.acked;
       Tally(session, &DrainReport::acked);
       break;
@@ -260,6 +279,7 @@ bool Consumer::Settle(Delivery* delivery, const Settlement& settlement) {
       break;
     case Verdict::kNak:
     case Verdict::kInProgress:
+      health_.OnFailure();
       ++counters_.naked;
       Tally(session, &DrainReport::naked);
       break;
@@ -298,7 +318,7 @@ void Consumer::TakeBack(absl::Span<Delivery* const> deliveries) {
 // For the next app that takes it, unless an earlier one of its key has come meanwhile.
 void Consumer::PutBack(Delivery* delivery) {
   if (delivery->lane != nullptr && !delivery->lane->returning) {
-    lanes_->Defer(delivery);
+    Defer(delivery);
   } else {
     dispatcher_.PutBack(delivery);
   }
@@ -371,6 +391,7 @@ bool Consumer::IsLastAttempt(const Delivery& delivery) const {
 void Consumer::Unlink(Delivery* delivery) {
   held_ -= delivery->state == Delivery::State::kHeld;
   if (delivery->session != nullptr) {
+    health_.OnLeft(delivery);
     delivery->session->Drop(delivery);
   } else if (delivery->state == Delivery::State::kReady && delivery->place.linked()) {
     dispatcher_.Remove(delivery);
@@ -410,6 +431,7 @@ void Consumer::OnLeasesEnded(absl::Span<Delivery* const> deliveries) {
     if (delivery->lane != nullptr) LoseFromLane(delivery);
     if (delivery->state == Delivery::State::kHeld) {
       --held_;
+      health_.OnLeft(delivery);
       delivery->state = Delivery::State::kExpired;
       ids_by_session[delivery->session->number()].push_back(delivery->id);
       Tally(delivery->session, &DrainReport::expired);
@@ -422,6 +444,7 @@ void Consumer::OnLeasesEnded(absl::Span<Delivery* const> deliveries) {
                      {{"consumer", options_.name}, {"count", ids.size()}});
     Session* session = sessions_.at(number).get();
     session->Tell(LeasesEndedNotice{std::move(ids)});
+    health_.OnFailure();
     session->CheckDrained();
   }
   Pump();
@@ -435,12 +458,21 @@ void Consumer::OnConnection(bool connected) {
 }
 
 void Consumer::OnStateChanged(ConsumerState state, const std::string& detail) {
-  if (state == state_ && detail == state_detail_) return;
-  base::Log(state == ConsumerState::kServing ? base::Severity::kInfo : base::Severity::kWarning, "consumer state",
-            {{"consumer", options_.name}, {"state", ConsumerStateName(state)}, {"detail", detail}});
-  state_ = state;
-  state_detail_ = detail;
-  for (const auto& [number, session] : sessions_) session->Tell(StateNotice{state, detail});
+  upstream_ = {state, detail};
+  TellState();
+}
+
+// Unless something else is in the way, the apps themselves may be.
+void Consumer::TellState() {
+  StateNotice now = upstream_;
+  if (now.state == ConsumerState::kServing && health_.probing()) {
+    now = {ConsumerState::kProbing, "the apps failed too often in a row: one message at a time until one is acked"};
+  }
+  if (now == told_) return;
+  told_ = now;
+  base::Log(now.state == ConsumerState::kServing ? base::Severity::kInfo : base::Severity::kWarning, "consumer state",
+            {{"consumer", options_.name}, {"state", ConsumerStateName(now.state)}, {"detail", now.detail}});
+  for (const auto& [number, session] : sessions_) session->Tell(now);
 }
 
 }  // namespace sluice::core

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "base/timers.h"
+#include "core/app_health.h"
 #include "core/app_stream.h"
 #include "core/consumer_options.h"
 #include "core/counters.h"
@@ -30,10 +31,7 @@ namespace sluice::core {
 // One durable: what comes from JetStream (Intake), who gets it (Dispatcher, Session), how long it may stay
 // (LeaseKeeper), in which order (Lanes), what became of it (Redelivery, Outbox), and its drain. Shares nothing with
 // other consumers. Loop only.
-class Consumer final : private Intake::Owner,
-                       private LeaseKeeper::Owner,
-                       private Outbox::Owner,
-                       private Lanes::Owner {
+class Consumer final : private Intake::Owner, private LeaseKeeper::Owner, private Outbox::Owner, private Lanes::Owner {
  public:
   class Owner {
    public:
@@ -62,8 +60,8 @@ class Consumer final : private Intake::Owner,
   void EndResumeWindows();
 
   const ConsumerOptions& options() const { return options_; }
-  ConsumerState state() const { return state_; }
-  const std::string& state_detail() const { return state_detail_; }
+  ConsumerState state() const { return told_.state; }
+  const std::string& state_detail() const { return told_.detail; }
   DrainPhase phase() const { return drain_.phase(); }
   bool draining() const { return drain_.active(); }
   const DrainReport& drain_report() const { return drain_.report(); }
@@ -112,6 +110,9 @@ class Consumer final : private Intake::Owner,
   void OnRetryDue() override { Pump(); }
 
   void HandOver(Session* predecessor, Session* session, const std::vector<uint64_t>& resume);
+  void OnHealthChanged();
+  void HandOut();
+  void TellState();
   void TellOpened(Session* session, const OpenRequest& request);
   void EndSession(Session* session);
   void Unlink(Delivery* delivery);
@@ -131,6 +132,7 @@ class Consumer final : private Intake::Owner,
   void OnFailed(Delivery* delivery, absl::Duration asked);
   void SendNak(Delivery* delivery, absl::Duration delay);
   void Retry(Delivery* delivery, absl::Duration delay);
+  void Defer(Delivery* delivery);
   void AddToLane(Delivery* delivery);
   void StartLanes();
   void LeaveLane(Delivery* delivery);
@@ -153,8 +155,8 @@ class Consumer final : private Intake::Owner,
   const std::unique_ptr<MessageSource> source_;
   Owner* const owner_;
 
-  ConsumerState state_ = ConsumerState::kNatsDown;
-  std::string state_detail_ = "connecting to NATS";
+  StateNotice upstream_ = {ConsumerState::kNatsDown, "connecting to NATS"};
+  StateNotice told_ = upstream_;  // the same, unless the apps themselves are the trouble
   Counters counters_;
   uint64_t held_ = 0;  // deliveries HELD
   uint64_t num_pending_ = 0;
@@ -164,6 +166,7 @@ class Consumer final : private Intake::Owner,
   Outbox outbox_;
   Redelivery redelivery_;
   Dispatcher dispatcher_;
+  AppHealth health_;
   std::unique_ptr<Lanes> lanes_;  // null: no order
   DeliveryList releasing_;
   base::Timer ready_timer_;

@@ -52,9 +52,14 @@ void Consumer::Retry(Delivery* delivery, absl::Duration delay) {
   outbox_.Confirm({std::exchange(delivery->claimant, 0), delivery->id});
   Unlink(delivery);
   in_flight_.Rename(delivery);
-  leases_.Hold(delivery);
   ++delivery->failures;
   delivery->not_before = timers_->now() + delay;
+  Defer(delivery);
+}
+
+// Back into its lane, where no app is to blame for how long it stays.
+void Consumer::Defer(Delivery* delivery) {
+  leases_.Hold(delivery);
   lanes_->Defer(delivery);
 }
 
@@ -72,7 +77,7 @@ void Consumer::AddToLane(Delivery* delivery) {
   const bool unseen = head->state == Delivery::State::kReady || head->state == Delivery::State::kQueued;
   if (!unseen) return;
   Unlink(head);
-  lanes_->Defer(head);
+  Defer(head);
 }
 
 void Consumer::StartLanes() {

@@ -120,5 +120,59 @@ TEST_F(ConsumerTest, CountsWhatHappens) {
   EXPECT_EQ(consumer().gauges().in_flight, 0u);
 }
 
+class AppHealthOfAConsumerTest : public test::ConsumerFixture {
+ protected:
+  AppHealthOfAConsumerTest() { options_.app_health = {3, absl::Seconds(30)}; }
+
+  // Three of its four messages have failed.
+  void FailThreeOfFour() {
+    Start();
+    session_ = Open(&app_, 4);
+    source_->SendRange(1, 4);
+    Settle(session_, {app_.id_of(1), app_.id_of(2), app_.id_of(3)}, Verdict::kNak);
+  }
+
+  RecordingStream app_;
+  Session* session_ = nullptr;
+};
+
+TEST_F(AppHealthOfAConsumerTest, PullsNothingAndThenOneMessageAtATime) {
+  FailThreeOfFour();
+  EXPECT_EQ(app_.last<StateNotice>()->state, ConsumerState::kProbing);
+  EXPECT_EQ(consumer().state(), ConsumerState::kProbing);
+  const size_t pulls = source_->pulls.size();
+  loop_.RunFor(AppHealth::kBetweenProbes / 2);
+  EXPECT_EQ(source_->pulls.size(), pulls);
+  loop_.RunFor(AppHealth::kBetweenProbes);
+  ASSERT_EQ(source_->pulls.size(), pulls + 1);
+  EXPECT_EQ(source_->pulls.back().batch, 1u);
+  source_->SendRange(5, 5);
+  EXPECT_EQ(app_.ids().size(), 5u);
+  loop_.RunFor(absl::Seconds(10));
+  EXPECT_EQ(source_->pulls.size(), pulls + 1) << "a probe is out";
+}
+
+TEST_F(AppHealthOfAConsumerTest, OneAckEndsTheProbing) {
+  FailThreeOfFour();
+  Settle(session_, {app_.id_of(4)});
+  EXPECT_EQ(app_.last<StateNotice>()->state, ConsumerState::kServing);
+  loop_.RunFor(absl::Milliseconds(10));
+  EXPECT_EQ(source_->pulls.back().batch, 4u);
+}
+
+TEST_F(AppHealthOfAConsumerTest, AnAppThatCrashesAtEveryMessageIsBroken) {
+  Start();
+  for (uint64_t i = 1; i <= 3; ++i) {
+    RecordingStream app;
+    Session* session = Open(&app, 1);
+    loop_.RunFor(absl::Milliseconds(10));
+    source_->SendRange(i, i);
+    EXPECT_EQ(consumer().state(), ConsumerState::kServing);
+    session->OnBroken();
+    source_->EndPull();
+  }
+  EXPECT_EQ(consumer().state(), ConsumerState::kProbing);
+}
+
 }  // namespace
 }  // namespace sluice::core

@@ -59,14 +59,28 @@ void Dispatcher::Run() {
   } while (!touched_.empty());
 }
 
+const Delivery* Dispatcher::RunOne() {
+  const Delivery* first = ready_.front();
+  Session* session = AssignFirst();
+  if (session == nullptr) return nullptr;
+  session->Flush();
+  return first;
+}
+
 void Dispatcher::Assign() {
-  while (Delivery* delivery = ready_.front()) {
-    Session* session = Choose(*delivery);
-    if (session == nullptr) return;
-    Remove(delivery);
-    if (session->queue_empty()) touched_.push_back(session);
-    session->Enqueue(delivery);
+  while (Session* session = AssignFirst()) {
+    if (session->queued() == 1) touched_.push_back(session);
   }
+}
+
+// To whom it went; null: it went nowhere.
+Session* Dispatcher::AssignFirst() {
+  Delivery* delivery = ready_.front();
+  Session* session = delivery == nullptr ? nullptr : Choose(*delivery);
+  if (session == nullptr) return nullptr;
+  Remove(delivery);
+  session->Enqueue(delivery);
+  return session;
 }
 
 // The first in turn that has room; it then goes to the end. None may overtake a message that is too large for all.

@@ -32,6 +32,8 @@ class Dispatcher {
 
   // Hands out what can be handed out, and writes the frames.
   void Run();
+  // The first one only; null: there is none, or nobody for it.
+  const Delivery* RunOne();
 
   // What the sessions would take beyond what is queued.
   Demand GetDemand() const;
@@ -40,6 +42,7 @@ class Dispatcher {
 
  private:
   void Assign();
+  Session* AssignFirst();
   Session* Choose(const Delivery& delivery);
 
   base::Timers* const timers_;

@@ -60,6 +60,7 @@ class Session {
   uint64_t free_bytes() const;
   bool HasRoomFor(size_t bytes) const { return free_messages() > 0 && (idle() || bytes <= free_bytes()); }
   bool queue_empty() const { return queue_.empty(); }
+  uint64_t queued() const { return queued_; }
   uint64_t held_count() const { return outstanding_messages_ - queued_; }
 
   // Takes a delivery that is in no list.

@@ -1,5 +1,5 @@
-// bench_app ADDRESS sdk|bare COUNT CREDIT: an app that acks COUNT messages of the consumer "bench" and says how long it
-// took.
+// bench_app ADDRESS sdk|bare|confirmed COUNT CREDIT: an app that acks COUNT messages of the consumer "bench", and has
+// the acks confirmed if asked to, and says how long it took.
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -43,16 +43,16 @@ double ConsumeWithSdk(const std::string& address, uint64_t count, uint32_t credi
 
 int main(int argc, char** argv) {
   if (argc != 5) {
-    std::fprintf(stderr, "usage: bench_app ADDRESS sdk|bare COUNT CREDIT\n");
+    std::fprintf(stderr, "usage: bench_app ADDRESS sdk|bare|confirmed COUNT CREDIT\n");
     return 78;
   }
   sluice::bench::AsShipped();
   const std::string address = argv[1];
   const uint64_t count = std::strtoull(argv[3], nullptr, 10);
   const auto credit = static_cast<uint32_t>(std::strtoul(argv[4], nullptr, 10));
-  const bool bare = std::string(argv[2]) == "bare";
-  const double seconds =
-      bare ? sluice::bench::ConsumeBare(address, count, credit) : ConsumeWithSdk(address, count, credit);
+  const std::string style = argv[2];
+  const double seconds = style == "sdk" ? ConsumeWithSdk(address, count, credit)
+                                        : sluice::bench::ConsumeBare(address, count, credit, style == "confirmed");
   std::printf("{\"messages\": %lu, \"seconds\": %.6f, \"cpu_seconds\": %.6f}\n", count, seconds,
               sluice::bench::CpuSeconds());
 }

@@ -18,11 +18,13 @@ using Clock = std::chrono::steady_clock;
 
 class BareStream final : public grpc::ClientBidiReactor<v1::ConsumeRequest, v1::ConsumeResponse> {
  public:
-  BareStream(v1::ConsumerService::Stub* stub, uint64_t count, uint32_t credit) : count_(count) {
+  BareStream(v1::ConsumerService::Stub* stub, uint64_t count, uint32_t credit, bool confirm)
+      : count_(count), confirm_(confirm) {
     stub->async()->Consume(&context_, this);
     v1::Open* open = writing_.mutable_open();
     open->set_consumer("bench");
     open->mutable_credit()->set_messages(credit);
+    open->set_confirm_settlements(confirm);
     busy_ = true;
     StartWrite(&writing_);
     StartRead(&response_);
@@ -40,7 +42,10 @@ class BareStream final : public grpc::ClientBidiReactor<v1::ConsumeRequest, v1::
       run->add_ids(delivery.id());
     }
     received_ += deliveries.size();
-    if (received_ >= count_) {
+    for (const v1::SettleResult& result : response_.settle_results().results()) {
+      if (result.outcome() == v1::SettleResult::OUTCOME_CONFIRMED) confirmed_ += result.ids_size();
+    }
+    if ((confirm_ ? confirmed_ : received_) >= count_) {
       last_ = Clock::now();
       lock.unlock();
       context_.TryCancel();
@@ -59,7 +64,7 @@ class BareStream final : public grpc::ClientBidiReactor<v1::ConsumeRequest, v1::
 
   void OnDone(const grpc::Status& status) override {
     std::unique_lock lock(mutex_);
-    if (received_ < count_) {
+    if ((confirm_ ? confirmed_ : received_) < count_) {
       std::fprintf(stderr, "the stream ended early: %s\n", status.error_message().c_str());
       std::exit(70);
     }
@@ -91,6 +96,7 @@ class BareStream final : public grpc::ClientBidiReactor<v1::ConsumeRequest, v1::
 
   grpc::ClientContext context_;
   const uint64_t count_;
+  const bool confirm_;
   v1::ConsumeResponse response_;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -99,18 +105,19 @@ class BareStream final : public grpc::ClientBidiReactor<v1::ConsumeRequest, v1::
   bool busy_ = false;
   bool done_ = false;
   uint64_t received_ = 0;
+  uint64_t confirmed_ = 0;
   Clock::time_point first_;
   Clock::time_point last_;
 };
 
 }  // namespace
 
-double ConsumeBare(const std::string& address, uint64_t count, uint32_t credit) {
+double ConsumeBare(const std::string& address, uint64_t count, uint32_t credit, bool confirm) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
   const auto channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
   const auto stub = v1::ConsumerService::NewStub(channel);
-  BareStream stream(stub.get(), count, credit);
+  BareStream stream(stub.get(), count, credit, confirm);
   return stream.Await();
 }
 

@@ -6,6 +6,8 @@ Rounds are interleaved, so that a slow minute of the machine slows everything: c
   floor   a bare gRPC stream moving the same frames and packed ids: what a sidecar could reach
   stub    the daemon with an upstream that costs nothing, the C++ client in another process, Unix socket
   real    nats-server, stream in memory, an ack per message; the daemon and the C++ client
+  plain   the same with a bare gRPC client, beside
+  confirmed   each ack confirmed by nats-server
 """
 
 import argparse
@@ -99,6 +101,15 @@ class Bench:
             server.stop()
 
     def real(self, count):
+        return self.with_nats("sdk", count)
+
+    def plain(self, count):
+        return self.with_nats("bare", count)
+
+    def confirmed(self, count):
+        return self.with_nats("confirmed", count)
+
+    def with_nats(self, style, count):
         port = free_port()
         nats_server = shutil.which("nats-server", path=os.environ.get("PATH", "") + ":/usr/sbin")
         for candidate in reversed(os.environ.get("SLUICE_NATS_SERVERS", "").split(":")):
@@ -119,7 +130,7 @@ class Bench:
             daemon = Server([str(self.build / "sluice"), "serve", "--config", config],
                             ready=lambda: os.path.exists(self.socket))
             try:
-                return self.consume(daemon, "sdk", count)
+                return self.consume(daemon, style, count)
             finally:
                 daemon.stop()
         finally:
@@ -131,6 +142,8 @@ PARTS = {  # name -> (messages per round, label)
     "floor": (2_000_000, "bare gRPC stream, 128 B"),
     "stub": (1_000_000, "daemon, stub upstream, 128 B"),
     "real": (200_000, "daemon, nats-server, 128 B"),
+    "plain": (200_000, "the same, bare client"),
+    "confirmed": (200_000, "the same, acks confirmed"),
 }
 
 
@@ -141,9 +154,10 @@ def figures(rounds):
         if results:
             values.append((f"rate.{part}.128", max(rates[part]), "msg/s"))
             values.append((f"cpu_us.{part}.128", min(r["cpu_us"] for r in results), "us/msg"))
-    if rates.get("floor") and rates.get("stub"):
-        ratios = [stub / floor for stub, floor in zip(rates["stub"], rates["floor"])]
-        values.append(("rate.stub.128.vs_floor", statistics.median(ratios), "ratio"))
+    for part, reference in (("stub", "floor"), ("confirmed", "plain")):
+        if rates.get(part) and rates.get(reference):
+            ratios = [rate / of for rate, of in zip(rates[part], rates[reference])]
+            values.append((f"rate.{part}.128.vs_{reference}", statistics.median(ratios), "ratio"))
     return values
 
 
@@ -160,11 +174,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default="build/release")
     parser.add_argument("--output", type=pathlib.Path, default="build/bench.json")
-    parser.add_argument("--only", choices=PARTS, help="one part")
+    parser.add_argument("--only", choices=PARTS, nargs="+", help="these parts")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
 
-    parts = [options.only] if options.only else list(PARTS)
+    parts = options.only or list(PARTS)
     rounds = {part: [] for part in parts}
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
         bench = Bench(options.build.resolve(), folder)

@@ -237,6 +237,7 @@ void Ledger::OnExhausted(const Attempt& attempt) {
 
 void Ledger::OnAckWaitOver(const Attempt& attempt) {
   trace_->Add("ack wait over: attempt, sequence, daemon", attempt.number, attempt.stream_sequence, attempt.owner);
+  FateOf(attempt).wait_over = true;
   if (const char* blame = BlameForWaiting(attempt, FateOf(attempt))) {
     Fail(absl::StrCat(blame, ": attempt ", attempt.number, " of message ", attempt.stream_sequence));
   }

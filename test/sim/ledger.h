@@ -95,11 +95,12 @@ class Ledger final : public ModelJetStream::Witness {
   struct Fate {
     int stream = 0;  // that it was given to last
     bool received = false;
-    bool seen = false;     // an app was given it
-    bool expired = false;  // its lease ended
-    bool awaited = false;  // a drain counts it
-    bool lost = false;     // it, or a verdict on it, got lost at the server
-    bool naked = false;    // the server has acted on its NAK
+    bool seen = false;       // an app was given it
+    bool expired = false;    // its lease ended
+    bool awaited = false;    // a drain counts it
+    bool lost = false;       // it, or a verdict on it, got lost at the server
+    bool naked = false;      // the server has acted on its NAK
+    bool wait_over = false;  // its ack wait ran out: it is nobody's
     bool acked_late = false;
     bool taken = false;       // by a late NAK on an earlier attempt
     absl::Time lease_from;    // received, or the last in-progress of its app
@@ -134,6 +135,10 @@ class Ledger final : public ModelJetStream::Witness {
     // The NAKs of this instant, to see that they ascend.
     absl::Time release_time;
     std::map<int, uint64_t> last_released;  // by stream; 0: no app had seen it
+    // Of app_health.
+    std::deque<absl::Time> naks;  // in a row
+    bool probing = false;
+    uint64_t probe = 0;  // the last one; 0: none yet
     // Of ordering: key.
     std::map<std::string, std::vector<uint64_t>> received_by_key;  // attempts
     std::map<std::string, uint64_t> last_released_by_key;          // of this instant
@@ -192,6 +197,8 @@ class Ledger final : public ModelJetStream::Witness {
   bool CameByAnotherDaemon(const Attempt& attempt) const;
   bool FollowsItsPredecessor(const Attempt& attempt) const;
   bool IsBeyondTheShare(const Attempt& attempt) const;
+  void OnAppHealth(DaemonRecord& daemon, core::Verdict verdict);
+  void CheckProbe(DaemonRecord& daemon, const Attempt& attempt, size_t frame);
   void CheckOrder(const Attempt& attempt);
   const char* BlameForOrder(const Attempt& attempt, const Attempt& other) const;
   const char* BlameForRetry(const Attempt& attempt, const Fate& fate) const;

@@ -75,7 +75,7 @@ void Ledger::CheckNothingLeft(int daemon) {
     const Attempt& attempt = *attempts_[number];
     const Fate& fate = fates_[number];
     if (attempt.owner != daemon || server_->pending(attempt.stream_sequence) != &attempt) continue;
-    const bool explained = fate.naked || fate.expired || fate.lost ||
+    const bool explained = fate.naked || fate.expired || fate.lost || fate.wait_over ||
                            now() >= fate.lease_from + record.options.lease_max ||
                            now() - HealthySince(daemon) < AckWait(attempt);
     if (!explained) Fail(absl::StrCat("drained, but attempt ", number, " is still pending on the server"));
@@ -149,6 +149,7 @@ void Ledger::OnGiven(int stream, absl::Span<const core::Delivery* const> batch) 
       return Fail(absl::StrCat(blame, ": attempt ", attempt.number, " to stream ", stream));
     }
     if (daemon.ordered()) CheckOrder(attempt);
+    if (daemon.probing && !daemon.draining) CheckProbe(daemon, attempt, batch.size());
     const bool in_order = !daemon.ordered() && !daemon.turbulent;
     if (attempt.num_delivered == 1 && in_order && attempt.incarnation == server_->incarnation()) {
       if (deleted_at_ == absl::InfinitePast() && attempt.stream_sequence < record.last_first_delivery) {
@@ -243,7 +244,8 @@ void Ledger::OnResult(StreamRecord& record, core::SettleOutcome outcome, uint64_
 
 void Ledger::OnLeasesEnded(int stream, const core::LeasesEndedNotice& ended) {
   const StreamRecord& record = streams_.at(stream);
-  const DaemonRecord& daemon = daemons_.at(record.daemon);
+  DaemonRecord& daemon = daemons_.at(record.daemon);
+  daemon.turbulent |= daemon.options.app_health.failures > 0;  // may begin the probing
   for (uint64_t id : ended.ids) {
     auto found = daemon.attempt_of.find(id);
     if (found == daemon.attempt_of.end()) return Fail(absl::StrCat("the lease of an unknown delivery ended: ", id));
@@ -329,6 +331,7 @@ void Ledger::BeforeSettle(int stream, absl::Span<const core::SettleRun> runs) {
         continue;
       }
       if (!late) fate.said = verdict;
+      if (!late) OnAppHealth(daemons_.at(record.daemon), verdict);
       if (!late && verdict == Verdict::kNak) {
         ++fate.failures;
         fate.retry_due = now() + run.settlement.nak_delay;

@@ -85,6 +85,10 @@ core::ConsumerOptions Simulation::ConsumerOptions() {
     options.waiting_share = static_cast<uint32_t>(dice_.Between(1, 100));
   }
   options.redelivery = RedeliveryPolicy();
+  if (dice_.Chance(0.2)) {
+    options.app_health.failures = static_cast<uint32_t>(dice_.Between(1, 4));
+    options.app_health.window = dice_.Between(absl::Seconds(1), absl::Seconds(30));
+  }
   return options;
 }
 
