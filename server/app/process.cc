@@ -27,7 +27,8 @@ absl::Status Process::Start() {
                                     .reflection = config_.listen.reflection,
                                     .version = SLUICE_VERSION,
                                     .drain_timeout = config_.drain.timeout,
-                                    .nats_status = [this] { return NatsStatus(); }},
+                                    .nats_status = [this] { return NatsStatus(); },
+                                    .tokens = &tokens_},
                                    &loop_, daemon_.get());
   if (!server.ok()) return server.status();
   server_ = *std::move(server);

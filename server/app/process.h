@@ -15,6 +15,8 @@
 #include "jetstream/connection.h"
 #include "rpc/nats_status.h"
 #include "rpc/server.h"
+#include "token/codec.h"
+#include "token/key_file.h"
 
 namespace sluice::app {
 
@@ -53,6 +55,7 @@ class Process {
   bool RunOnLoop(absl::AnyInvocable<void()> task, absl::Duration patience);
 
   const config::Config config_;
+  const token::HmacTokenCodec tokens_{token::RandomKey(), token::RandomInstance()};
   const base::SteadyClock clock_;
   base::EventLoop loop_{&clock_};
   std::unique_ptr<jetstream::Connection> connection_;  // outlives daemon_, whose sources use it; loop only once it runs

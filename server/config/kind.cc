@@ -14,7 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "config/nearest.h"
+#include "base/nearest.h"
 
 namespace sluice::config {
 namespace {
@@ -284,7 +284,7 @@ Kind<int64_t> CountOrUnlimited() {
 absl::StatusOr<size_t> FindWord(const std::vector<std::string>& words, absl::string_view text) {
   const auto found = std::find(words.begin(), words.end(), text);
   if (found != words.end()) return found - words.begin();
-  const std::string meant = Nearest(text, words);
+  const std::string meant = base::Nearest(text, words);
   return Wrong(text, " is not one of ", JoinWords(words),
                meant.empty() ? "; write one of them" : absl::StrCat(", did you mean '", meant, "'?"));
 }

@@ -6,7 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "config/nearest.h"
+#include "base/nearest.h"
 
 namespace sluice::config {
 namespace {
@@ -177,7 +177,7 @@ void Reader::Add(const Place& place, std::string text) {
 }
 
 void Reader::ComplainAboutUnknownKey(const std::string& key, const YAML::Mark& mark, absl::Span<const KeyDoc> known) {
-  std::string meant = Nearest(key, Names(known));
+  std::string meant = base::Nearest(key, Names(known));
   if (meant.empty()) {
     const auto elsewhere = std::find_if(all_keys_.begin(), all_keys_.end(), [&](const KeyDoc& k) {
       return absl::EndsWith(k.path, absl::StrCat(".", key));

@@ -30,8 +30,10 @@ struct OpenRequest {
   std::string client_id;
   Credit credit;
   uint32_t max_batch = kMaxBatch;
-  bool confirm_settlements = false;  // tell the server's word on each verdict
-  std::vector<uint64_t> resume;      // ids of an earlier stream of this client
+  bool confirm_settlements = false;                  // tell the server's word on each verdict
+  std::vector<uint64_t> resume;                      // ids of an earlier stream of this client
+  bool unary = false;                                // of Fetch, not an app's stream (unary_access.h)
+  absl::Time wanted_until = absl::InfiniteFuture();  // nobody waits for what comes later
 
   static constexpr uint32_t kMaxBatch = 256;           // messages in a frame
   static constexpr size_t kMaxFrameBytes = 256 << 10;  // a frame ends here, unless it is one larger message

@@ -22,6 +22,7 @@ Consumer::Consumer(base::Timers* timers, const ConsumerOptions& options, std::un
       health_(
           timers, options.app_health, [this] { OnHealthChanged(); }, [this] { Pump(); }),
       ready_timer_(timers),
+      unary_(this, timers),
       drain_(timers, options.name),
       drain_timer_(timers),
       intake_(timers, options_, source_.get(), this) {
@@ -42,7 +43,7 @@ Consumer::Gauges Consumer::gauges() const {
   Gauges gauges;
   uint64_t with_sessions = 0;
   for (const auto& [number, session] : sessions_) {
-    gauges.streams += session->attached();
+    gauges.streams += session->attached() && !session->unary();
     with_sessions += session->held_count();
   }
   gauges.in_flight = held_;
@@ -58,9 +59,10 @@ absl::StatusOr<Session*> Consumer::Open(const OpenRequest& request, AppStream* s
   if (drain_.active() && (!returns || drain_.phase() == DrainPhase::kClosed)) {
     return absl::UnavailableError("the daemon is draining; reconnect, its successor takes over");
   }
-  if (!returns && sessions_.size() >= options_.max_streams) {
-    return absl::ResourceExhaustedError(absl::StrCat("consumer '", options_.name, "' has ", sessions_.size(),
-                                                     " app streams; raise max_streams or close some"));
+  const size_t streams = sessions_.size() - unary_.sessions();
+  if (!returns && !request.unary && streams >= options_.max_streams) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("consumer '", options_.name, "' has ", streams, " app streams; raise max_streams or close some"));
   }
   auto owned = std::make_unique<Session>(this, timers_, ++last_session_, request, stream);
   Session* session = owned.get();
@@ -293,6 +295,19 @@ bool Consumer::Settle(Delivery* delivery, const Settlement& settlement) {
     Remove(delivery);
   }
   return true;
+}
+
+void Consumer::ForwardAck(absl::string_view reply, Outbox::Claim claim) {
+  Delivery gone;
+  gone.message.reply = reply;
+  gone.ack_deadline = absl::InfinitePast();
+  outbox_.Send(gone, {}, claim);
+}
+
+void Consumer::ForwardLateAck(absl::string_view reply) {
+  ++counters_.late;
+  Tally(nullptr, &DrainReport::late);
+  ForwardAck(reply, {});
 }
 
 void Consumer::OnResults(uint64_t session, SettleOutcome outcome, std::vector<uint64_t> ids, std::string detail) {

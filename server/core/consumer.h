@@ -8,6 +8,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "base/timers.h"
@@ -25,6 +26,7 @@
 #include "core/outbox.h"
 #include "core/redelivery.h"
 #include "core/session.h"
+#include "core/unary_access.h"
 
 namespace sluice::core {
 
@@ -41,7 +43,7 @@ class Consumer final : private Intake::Owner, private LeaseKeeper::Owner, privat
   };
   // Of this moment.
   struct Gauges {
-    uint64_t streams = 0;      // open app streams
+    uint64_t streams = 0;      // open app streams, without calls
     uint64_t in_flight = 0;    // messages with apps
     uint64_t buffered = 0;     // received, not given to an app yet
     uint64_t num_pending = 0;  // as of the last delivery
@@ -54,6 +56,8 @@ class Consumer final : private Intake::Owner, private LeaseKeeper::Owner, privat
 
   // See Daemon::Open().
   absl::StatusOr<Session*> Open(const OpenRequest& request, AppStream* stream);
+  // Fetch and Settle.
+  UnaryAccess& unary() { return unary_; }
   // Goes through all phases by itself; Owner::OnDrained() ends it. Once.
   void BeginDrain(absl::Time deadline);
   // No app will come back any more: what is kept for a resume is given back now.
@@ -64,6 +68,7 @@ class Consumer final : private Intake::Owner, private LeaseKeeper::Owner, privat
   const std::string& state_detail() const { return told_.detail; }
   DrainPhase phase() const { return drain_.phase(); }
   bool draining() const { return drain_.active(); }
+  absl::Duration ack_wait() const { return intake_.info().ack_wait; }  // JetStream's default until NATS was reached
   const DrainReport& drain_report() const { return drain_.report(); }
   Counters counters() const;
   Gauges gauges() const;
@@ -78,13 +83,17 @@ class Consumer final : private Intake::Owner, private LeaseKeeper::Owner, privat
   // Deliveries that no app will settle go back to JetStream, ascending.
   void GiveBack(absl::Span<Delivery* const> deliveries);
   // What an app leaves unfinished: back to JetStream; with ordering: key to the siblings, so that it keeps its place.
-  void HandBack(Session* session);
+  void HandBack(Session* session) { HandBack(session, session->Held()); }
+  void HandBack(Session* session, absl::Span<Delivery* const> held);
   // Hands out what can be, and asks for more: the end of every event that may have changed either.
   void Pump();
   void SetEligible(Session* session, bool eligible) { dispatcher_.SetEligible(session, eligible); }
   void OnGiven(uint64_t count);
   // The daemon's drain waits for what becomes of it.
   void Await(Delivery* delivery);
+  // On what is held no more: an ACK still spares everyone a duplicate.
+  void ForwardAck(absl::string_view reply, Outbox::Claim claim);
+  void ForwardLateAck(absl::string_view reply);
   void CountNotHeld(uint64_t count) { counters_.not_held += count; }
   void OnStreamHalfClosed(Session* session);
   void OnStreamBroken(Session* session);
@@ -174,6 +183,8 @@ class Consumer final : private Intake::Owner, private LeaseKeeper::Owner, privat
   uint64_t last_session_ = 0;
   std::map<uint64_t, std::unique_ptr<Session>> sessions_;  // by number, so that replays go through them in one order
   absl::flat_hash_map<std::string, Session*> by_client_id_;
+
+  UnaryAccess unary_;
 
   Drain drain_;
   absl::Time drain_deadline_;

@@ -107,18 +107,28 @@ void Consumer::LoseFromLane(Delivery* delivery) {
   lanes_->LeaveAbsent(delivery, delivery->ack_deadline);
 }
 
-void Consumer::HandBack(Session* session) {
-  if (lanes_ == nullptr || drain_.active() || !HasSibling(session)) return GiveBack(session->Held());
-  for (const Delivery* delivery : session->Held()) {
-    if (delivery->state == Delivery::State::kHeld) Tally(session, &DrainReport::naked);
+void Consumer::HandBack(Session* session, absl::Span<Delivery* const> held) {
+  std::vector<std::pair<Delivery*, uint64_t>> ids;
+  for (Delivery* delivery : held) ids.emplace_back(delivery, delivery->id);
+  if (lanes_ == nullptr || drain_.active() || !HasSibling(session)) {
+    GiveBack(held);
+  } else {
+    for (const Delivery* delivery : held) {
+      if (delivery->state == Delivery::State::kHeld) Tally(session, &DrainReport::naked);
+    }
+    TakeBack(held);
   }
-  TakeBack(session->Held());
+  // What stays for another app is no more the one's that had it, though both may call by the same session.
+  for (const auto& [delivery, id] : ids) {
+    const bool waits = delivery->state == Delivery::State::kReady || delivery->state == Delivery::State::kWaiting;
+    if (delivery->live && delivery->id == id && waits) in_flight_.Rename(delivery);
+  }
 }
 
 bool Consumer::HasSibling(const Session* session) const {
   return std::any_of(sessions_.begin(), sessions_.end(), [session](const auto& entry) {
     const Session* other = entry.second.get();
-    return other != session && other->attached() && !other->draining();
+    return other != session && other->attached() && !other->draining() && !other->keeps_only();
   });
 }
 
@@ -128,7 +138,9 @@ bool Consumer::HasSibling(const Session* session) const {
 Credit Consumer::WaitingLimit() const {
   uint64_t bytes = 0;
   for (const auto& [number, session] : sessions_) {
-    if (session->attached() && !session->draining()) bytes += session->credit().bytes;
+    if (!session->attached() || session->draining() || session->keeps_only()) continue;
+    // A call that wants little is no reason to keep little for those that follow.
+    bytes += session->unary() ? FetchRequest::kMostBytes : session->credit().bytes;
   }
   if (bytes == 0) return {0, 0};
   const int64_t max_ack_pending = intake_.info().max_ack_pending;

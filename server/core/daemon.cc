@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/log.h"
+#include "base/nearest.h"
 
 namespace sluice::core {
 
@@ -85,9 +86,12 @@ Consumer* Daemon::FindConsumer(absl::string_view name) {
 }
 
 absl::Status Daemon::UnknownConsumer(absl::string_view name) const {
-  const std::string known = absl::StrJoin(
-      consumers_, ", ", [](std::string* out, const auto& consumer) { absl::StrAppend(out, consumer->options().name); });
-  return absl::NotFoundError(absl::StrCat("no consumer '", name, "' is configured; known: ", known));
+  std::vector<std::string> names;
+  for (const auto& consumer : consumers_) names.push_back(consumer->options().name);
+  const std::string known = absl::StrJoin(names, ", ");
+  const std::string meant = base::Nearest(name, names);
+  const std::string hint = meant.empty() ? "" : absl::StrCat("; did you mean '", meant, "'?");
+  return absl::NotFoundError(absl::StrCat("no consumer '", name, "' is configured; known: ", known, hint));
 }
 
 }  // namespace sluice::core

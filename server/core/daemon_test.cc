@@ -25,7 +25,7 @@ TEST_F(DaemonTest, AnUnknownConsumerIsAnsweredWithTheKnownOnes) {
   request.consumer = "order";
   const auto session = daemon_.Open(request, &app);
   EXPECT_TRUE(absl::IsNotFound(session.status()));
-  EXPECT_EQ(session.status().message(), "no consumer 'order' is configured; known: orders");
+  EXPECT_EQ(session.status().message(), "no consumer 'order' is configured; known: orders; did you mean 'orders'?");
 }
 
 TEST_F(DaemonTest, ASecondDrainChangesNothing) {

@@ -96,14 +96,17 @@ Session* Dispatcher::Choose(const Delivery& delivery) {
 
 Demand Dispatcher::GetDemand() const {
   Demand demand;
+  absl::Time wanted_until = absl::InfinitePast();
   for (Session* session = eligible_.front(); session != nullptr; session = eligible_.next(session)) {
     demand.messages += session->free_messages();
     demand.bytes += session->free_bytes();
     demand.idle_session |= session->idle();
+    wanted_until = std::max(wanted_until, session->wanted_until());
   }
   if (demand.messages <= ready_count_ || demand.bytes <= ready_bytes_) return Demand();
   demand.messages -= ready_count_;
   demand.bytes -= ready_bytes_;
+  demand.wanted_for = wanted_until - timers_->now();
   return demand;
 }
 

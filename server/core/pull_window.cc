@@ -30,7 +30,7 @@ std::optional<PullRequest> PullWindow::Open(const Demand& demand, uint64_t in_fl
   request.id = ++last_id_;
   request.batch = static_cast<uint32_t>(batch);
   request.max_bytes = max_bytes;
-  request.expires = expires();
+  request.expires = last_expires_ = Expires(demand);
   request.heartbeat = heartbeat();
   return request;
 }
@@ -50,13 +50,15 @@ bool PullWindow::OnEnded(std::optional<uint64_t> unsent) {
 
 void PullWindow::OnMessageTooLarge() { too_small_bytes_ = std::max<uint64_t>(last_max_bytes_, 1); }
 
-absl::Duration PullWindow::expires() const {
+absl::Duration PullWindow::Expires(const Demand& demand) const {
   const absl::Duration limit = limits_.max_request_expires;
-  return limit > absl::ZeroDuration() ? std::min(options_.pull_expires, limit) : options_.pull_expires;
+  const absl::Duration most =
+      limit > absl::ZeroDuration() ? std::min(options_.pull_expires, limit) : options_.pull_expires;
+  return std::min(most, std::max(demand.wanted_for, kLeastExpires));
 }
 
 absl::Duration PullWindow::heartbeat() const {
-  const absl::Duration half = expires() / 2;
+  const absl::Duration half = last_expires_ / 2;
   return options_.pull_heartbeat > absl::ZeroDuration() ? std::min(options_.pull_heartbeat, half) : half;
 }
 

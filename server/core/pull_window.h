@@ -16,6 +16,7 @@ struct Demand {
   uint64_t bytes = 0;
   bool idle_session = false;  // some app with credit holds nothing: it would take a message of any size
   bool redelivery = false;    // something is to come again, for which max_ack_pending has a place already
+  absl::Duration wanted_for = absl::InfiniteDuration();  // nobody waits any longer
 };
 
 // How much to ask the server for, and what is still to come of it. One pull is open at a time, so that equal pods get
@@ -23,6 +24,9 @@ struct Demand {
 class PullWindow {
  public:
   explicit PullWindow(const ConsumerOptions& options) : options_(options) {}
+
+  // A pull is open for no less: where nobody waits any longer, what it brings is for the next one who asks.
+  static constexpr absl::Duration kLeastExpires = absl::Milliseconds(100);
 
   // What the server allows; with each CONSUMER.INFO.
   void SetLimits(const ConsumerInfo& info);
@@ -48,15 +52,16 @@ class PullWindow {
 
   bool is_open() const { return remaining_ > 0; }
   uint64_t open_id() const { return last_id_; }
-  absl::Duration expires() const;
-  absl::Duration heartbeat() const;
+  absl::Duration heartbeat() const;  // of the last pull
 
  private:
+  absl::Duration Expires(const Demand& demand) const;
   uint64_t MaxBytes(const Demand& demand) const;
 
   const ConsumerOptions& options_;
   ConsumerInfo limits_;
   uint64_t last_id_ = 0;
+  absl::Duration last_expires_;
   uint64_t remaining_ = 0;        // of the open pull's batch, still to come
   bool ended_ = false;            // by the server: what remains was sent
   uint64_t last_max_bytes_ = 0;   // of the last pull

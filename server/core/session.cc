@@ -28,6 +28,8 @@ Session::Session(Consumer* consumer, base::Timers* timers, uint64_t number, cons
       client_id_(request.client_id),
       max_batch_(request.max_batch),
       confirms_(request.confirm_settlements),
+      unary_(request.unary),
+      wanted_until_(request.wanted_until),
       stream_(stream),
       credit_(request.credit),
       timer_(timers) {

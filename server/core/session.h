@@ -53,6 +53,10 @@ class Session {
   Credit credit() const { return credit_; }
   uint32_t max_batch() const { return max_batch_; }
   bool confirms() const { return confirms_; }
+  bool unary() const { return unary_; }
+  // Only keeps what others were given: nothing is handed to it.
+  bool keeps_only() const { return unary_ && credit_.messages == 0; }
+  absl::Time wanted_until() const { return wanted_until_; }
 
   // Credit. Only as much is queued as the next frame can take: the rest is better off with a sibling that reads faster.
   bool idle() const { return outstanding_messages_ == 0; }
@@ -95,6 +99,8 @@ class Session {
   const std::string client_id_;
   const uint32_t max_batch_;
   const bool confirms_;
+  const bool unary_;
+  const absl::Time wanted_until_;
 
   AppStream* stream_;  // null: detached
   Credit credit_;

@@ -9,6 +9,7 @@
 #include "base/event_loop.h"
 #include "core/app_stream.h"
 #include "core/daemon.h"
+#include "core/delivery_token.h"
 #include "core/session.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/byte_buffer.h"
@@ -24,8 +25,9 @@ struct ConsumeShared {
   base::EventLoop* const loop;
   core::Daemon* const daemon;  // loop only
   const std::string server;    // how the daemon names itself, as in "sluice/0.1.0"
-  OpenCalls calls = {};        // loop only
-  Frame frame = {};            // loop only
+  const core::TokenCodec* const tokens;
+  OpenCalls calls = {};  // loop only
+  Frame frame = {};      // loop only
 };
 
 // One app: the reactor of ConsumerService.Consume, and core's AppStream.

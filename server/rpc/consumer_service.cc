@@ -1,7 +1,8 @@
 #include "rpc/consumer_service.h"
 
-#include "absl/status/status.h"
 #include "rpc/convert.h"
+#include "rpc/fetch_call.h"
+#include "rpc/settle_call.h"
 
 namespace sluice::rpc {
 
@@ -10,19 +11,14 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ConsumerService::Co
   return ConsumeStream::Start(context, shared_);
 }
 
-grpc::ServerUnaryReactor* ConsumerService::Fetch(grpc::CallbackServerContext* context, const v1::FetchRequest*,
-                                                 v1::FetchResponse*) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish({grpc::StatusCode::UNIMPLEMENTED, "Fetch is not offered by this daemon yet; open a Consume stream"});
-  return reactor;
+grpc::ServerUnaryReactor* ConsumerService::Fetch(grpc::CallbackServerContext* context, const v1::FetchRequest* request,
+                                                 v1::FetchResponse* response) {
+  return FetchCall::Start(context, shared_, request, response);
 }
 
-grpc::ServerUnaryReactor* ConsumerService::Settle(grpc::CallbackServerContext* context, const v1::SettleRequest*,
-                                                  v1::SettleResponse*) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish({grpc::StatusCode::UNIMPLEMENTED,
-                   "Settle is not offered by this daemon yet; send `settle` on the Consume stream that delivered"});
-  return reactor;
+grpc::ServerUnaryReactor* ConsumerService::Settle(grpc::CallbackServerContext*, const v1::SettleRequest* request,
+                                                  v1::SettleResponse* response) {
+  return SettleCall::Start(shared_, request, response);
 }
 
 grpc::ServerUnaryReactor* ConsumerService::GetConsumer(grpc::CallbackServerContext* context,

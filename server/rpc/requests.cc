@@ -35,30 +35,34 @@ absl::StatusOr<std::vector<uint64_t>> ReadResume(const v1::Open& open) {
   return ids;
 }
 
-absl::StatusOr<core::Settlement> ReadNak(const v1::Nak& nak, absl::string_view run) {
+}  // namespace
+
+absl::StatusOr<core::Settlement> ReadNak(const v1::Nak& nak, absl::string_view field) {
   core::Settlement settlement;
   settlement.verdict = core::Verdict::kNak;
   if (nak.has_delay()) {
-    absl::StatusOr<absl::Duration> delay = ReadDuration(nak.delay(), kMaxNakDelay, absl::StrCat(run, ".nak.delay"));
+    absl::StatusOr<absl::Duration> delay = ReadDuration(nak.delay(), kMaxNakDelay, absl::StrCat(field, ".delay"));
     if (!delay.ok()) return delay.status();
     settlement.nak_delay = *delay;
   }
   return settlement;
 }
 
-absl::StatusOr<core::Settlement> ReadTerm(const v1::Term& term, absl::string_view run) {
+absl::StatusOr<core::Settlement> ReadTerm(const v1::Term& term, absl::string_view field) {
   const std::string& reason = term.reason();
   if (reason.size() > kMaxTermReason) {
-    return Invalid(absl::StrCat(run, ".term.reason"), absl::StrCat(reason.size(), " bytes; at most ", kMaxTermReason));
+    return Invalid(absl::StrCat(field, ".reason"), absl::StrCat(reason.size(), " bytes; at most ", kMaxTermReason));
   }
   if (reason.find_first_of("\r\n") != std::string::npos) {
-    return Invalid(absl::StrCat(run, ".term.reason"), "holds a line break; write it as one line");
+    return Invalid(absl::StrCat(field, ".reason"), "holds a line break; write it as one line");
   }
   core::Settlement settlement;
   settlement.verdict = core::Verdict::kTerm;
   settlement.term_reason = reason;
   return settlement;
 }
+
+namespace {
 
 absl::StatusOr<core::Settlement> ReadVerdict(const v1::SettleRun& run, int index) {
   core::Settlement settlement;
@@ -70,9 +74,9 @@ absl::StatusOr<core::Settlement> ReadVerdict(const v1::SettleRun& run, int index
       settlement.verdict = core::Verdict::kInProgress;
       return settlement;
     case v1::SettleRun::kNak:
-      return ReadNak(run.nak(), absl::StrCat("settle.runs[", index, "]"));
+      return ReadNak(run.nak(), absl::StrCat("settle.runs[", index, "].nak"));
     case v1::SettleRun::kTerm:
-      return ReadTerm(run.term(), absl::StrCat("settle.runs[", index, "]"));
+      return ReadTerm(run.term(), absl::StrCat("settle.runs[", index, "].term"));
     case v1::SettleRun::VERDICT_NOT_SET:
       break;
   }

@@ -33,6 +33,10 @@ absl::Status ReadSettle(const v1::Settle& settle, std::vector<core::SettleRun>* 
 template <typename Request>
 absl::StatusOr<std::optional<absl::Duration>> ReadDrainTimeout(const Request& request, absl::string_view field);
 
+// Verdicts with something to check; the settlement of a Term views its reason.
+absl::StatusOr<core::Settlement> ReadNak(const v1::Nak& nak, absl::string_view field);
+absl::StatusOr<core::Settlement> ReadTerm(const v1::Term& term, absl::string_view field);
+
 // A duration of 0..`most`.
 absl::StatusOr<absl::Duration> ReadDuration(const google::protobuf::Duration& duration, absl::Duration most,
                                             absl::string_view field);

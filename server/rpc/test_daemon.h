@@ -30,6 +30,7 @@
 #include "sluice/v1/admin.grpc.pb.h"
 #include "sluice/v1/consumer.grpc.pb.h"
 #include "test/support/fake_message_source.h"
+#include "token/codec.h"
 
 // For the tests of rpc alone: the real server and the real core over a fake source, and clients of it.
 namespace sluice::rpc {
@@ -69,6 +70,7 @@ class TestDaemon {
     options.reflection = reflection;
     options.version = "1.2.3";
     options.drain_timeout = absl::Seconds(20);
+    options.tokens = &tokens_;
     options.nats_status = [] { return NatsStatus{true, "nats://n1:4222", "2.10.27", 3, ""}; };
     auto server = Server::Start(std::move(options), &loop_, &daemon_);
     if (!server.ok()) ADD_FAILURE() << server.status();
@@ -81,6 +83,7 @@ class TestDaemon {
   }
 
   Server& server() { return *server_; }
+  const core::TokenCodec& tokens() const { return tokens_; }
   std::string socket_path() const { return dir_ / "s"; }
   std::string unix_address() const { return "unix:" + socket_path(); }
   std::string tcp_address() const { return absl::StrCat("127.0.0.1:", server_->tcp_port()); }
@@ -148,6 +151,7 @@ class TestDaemon {
 
  private:
   TempDir dir_;
+  const token::HmacTokenCodec tokens_{std::string(32, 'k'), 7};
   base::SteadyClock clock_;
   base::EventLoop loop_;
   core::Daemon daemon_;

@@ -110,5 +110,6 @@ Finished RunCommand(const std::vector<std::string>& argv, absl::Duration patienc
 
 std::string SluiceBinary() { return Beside("sluice"); }
 std::string AppBinary() { return Beside("integration_app"); }
+std::string CallerBinary() { return Beside("integration_caller"); }
 
 }  // namespace sluice::integration

@@ -60,6 +60,7 @@ Finished RunCommand(const std::vector<std::string>& argv, absl::Duration patienc
 
 // The programs under test, beside the test itself.
 std::string SluiceBinary();
+std::string CallerBinary();
 std::string AppBinary();
 
 }  // namespace sluice::integration

@@ -83,7 +83,7 @@ void Ledger::OnPull(int owner, const core::PullRequest& request) {
   if (daemon.draining) return Fail("a pull while draining");
   uint64_t free = 0;
   for (const auto& [number, stream] : streams_) {
-    if (stream.daemon != owner || !stream.open || stream.app_drains) continue;
+    if (stream.daemon != owner || !stream.open || stream.app_drains || stream.answered) continue;
     free += stream.credit.messages - std::min<uint64_t>(stream.credit.messages, stream.held.size());
   }
   uint64_t buffered = 0;
@@ -159,7 +159,8 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
 
 const char* Ledger::BlameForAck(const Fate& fate, bool link_renewed) const {
   if (fate.said != Verdict::kAck && !fate.acked_late) return "acked what no app acked";
-  if (fate.sent && !link_renewed) return "acked twice";
+  const bool after_its_lease = fate.sent == Verdict::kNak && fate.acked_late && streams_.at(fate.stream).unary;
+  if (fate.sent && !link_renewed && !after_its_lease) return "acked twice";
   return nullptr;
 }
 
@@ -183,11 +184,13 @@ const char* Ledger::BlameForRelease(const Attempt& attempt, const Fate& fate) co
     if (daemon.draining && could_ask && !daemon.info_requested) return "released without CONSUMER.INFO after the UNSUB";
     if (daemon.draining) return nullptr;
     if (daemon.ordered() && (FollowsItsPredecessor(attempt) || IsBeyondTheShare(attempt))) return nullptr;
+    if (daemon.caller_gone >= fate.lease_from) return nullptr;
     return now() >= fate.lease_from + daemon.options.resume_window ? nullptr : "unseen, and NAKed while serving";
   }
   const StreamRecord& stream = streams_.at(fate.stream);
   if (daemon.draining && now() >= daemon.drain_deadline) return nullptr;
   if (stream.app_drains && now() >= stream.app_deadline) return nullptr;
+  if (LeaseIsOver(stream, fate)) return nullptr;
   if (stream.open) return "NAKed behind the back of its app";
   const bool may_resume = stream.broken && !stream.replaced && !stream.request.client_id.empty();
   if (may_resume && !daemon.draining && now() < stream.broken_at + daemon.options.resume_window) {

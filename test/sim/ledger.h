@@ -18,6 +18,8 @@
 #include "core/consumer_options.h"
 #include "core/delivery.h"
 #include "core/drain_report.h"
+#include "core/fetch.h"
+#include "core/fetched.h"
 #include "core/settlement.h"
 #include "test/sim/trace.h"
 #include "test/support/model_jetstream.h"
@@ -62,6 +64,16 @@ class Ledger final : public ModelJetStream::Witness {
   // Around Session::OnSettle().
   void BeforeSettle(int stream, absl::Span<const core::SettleRun> runs);
   void AfterSettle(int stream);
+
+  // --- calls (ledger_unary.cc): a Fetch is a stream that is given messages once, and then has a lease on them ---
+  void OnFetching(int stream, int daemon, const core::FetchRequest& request);
+  void OnFetched(int stream, const core::FetchResult& result);
+  // While it waited, or the answer did not reach it.
+  void OnCallerGone(int stream);
+  // The answer to a Settle, in place of AfterSettle().
+  void OnSettleAnswered(int stream, absl::Span<const uint64_t> ids, const core::SettleAnswers& answers);
+  // Some time after the lease, or after the caller went away.
+  void CheckReturned(int stream);
 
   // --- at the apps ---
   // The app has done its work on it, and now says ACK or TERM.
@@ -109,7 +121,7 @@ class Ledger final : public ModelJetStream::Witness {
     std::optional<core::Verdict> said;  // by its app, in time, and heard by core
     absl::Time said_at;
     std::optional<core::Verdict> sent;  // to the server: ack, nak, term
-    absl::Time sent_at;
+    absl::Time sent_at = absl::InfinitePast();
     absl::Time nak_due = absl::InfinitePast();  // of a delayed NAK
     // Of ordering: key.
     uint64_t failures = 0;                        // NAKs of its apps
@@ -133,6 +145,7 @@ class Ledger final : public ModelJetStream::Witness {
     absl::Time link_up_since = absl::InfiniteFuture();
     std::unordered_map<uint64_t, uint64_t> attempt_of;  // by delivery id
     // The NAKs of this instant, to see that they ascend.
+    absl::Time caller_gone = absl::InfinitePast();  // of a Fetch, which may have got something without our knowing
     absl::Time release_time;
     std::map<int, uint64_t> last_released;  // by stream; 0: no app had seen it
     // Of app_health.
@@ -169,6 +182,13 @@ class Ledger final : public ModelJetStream::Witness {
     std::vector<uint64_t> expect_not_held;
     std::vector<uint64_t> told_not_held;
 
+    // Of a Fetch.
+    bool unary = false;
+    bool answered = false;
+    absl::Duration lease;
+    absl::Time gone_at = absl::InfiniteFuture();
+    std::vector<uint64_t> fetched;  // attempts
+
     bool holds(uint64_t id) const { return held.contains(id); }
   };
 
@@ -199,11 +219,14 @@ class Ledger final : public ModelJetStream::Witness {
   bool IsBeyondTheShare(const Attempt& attempt) const;
   void OnAppHealth(DaemonRecord& daemon, core::Verdict verdict);
   void CheckProbe(DaemonRecord& daemon, const Attempt& attempt, size_t frame);
-  void CheckOrder(const Attempt& attempt);
-  const char* BlameForOrder(const Attempt& attempt, const Attempt& other) const;
+  void CheckOrder(const Attempt& attempt, absl::Time taken);
+  const char* BlameForOrder(const Attempt& attempt, const Attempt& other, absl::Time taken) const;
   const char* BlameForRetry(const Attempt& attempt, const Fate& fate) const;
   const char* BlameForNoRetry(const Attempt& attempt, const Fate& fate) const;
   core::Credit WaitingShare(int daemon) const;
+  bool LeaseIsOver(const StreamRecord& stream, const Fate& fate) const {
+    return stream.unary && now() >= fate.lease_from + stream.lease;
+  }
   const char* BlameForReport(const DaemonRecord& record) const;
   void CheckReleaseOrder(const Attempt& attempt, const Fate& fate);
   void CheckNothingLeft(int daemon);

@@ -64,21 +64,22 @@ bool Ledger::CameByAnotherDaemon(const Attempt& attempt) const {
 // arrival that does not take the place of a later one that is READY, what an app leaves that goes to the dispatcher
 // instead of its lane, LeaveReturning() that only leaves ("before its predecessor"); LeaveAbsent() that only leaves, a
 // kServerIsLate of 0 ("on its way back").
-void Ledger::CheckOrder(const Attempt& attempt) {
+void Ledger::CheckOrder(const Attempt& attempt, absl::Time taken) {
   for (uint64_t number : daemons_.at(attempt.owner).received_by_key.at(KeyOf(attempt))) {
     if (number == attempt.number) continue;
-    if (const char* blame = BlameForOrder(attempt, *attempts_[number])) {
+    if (const char* blame = BlameForOrder(attempt, *attempts_[number], taken)) {
       return Fail(absl::StrCat(blame, ": attempt ", attempt.number, ", with attempt ", number));
     }
   }
 }
 
-// `attempt` is given to an app; `other` is of the same key.
-const char* Ledger::BlameForOrder(const Attempt& attempt, const Attempt& other) const {
+// `attempt` is given to an app, which took it at `taken` at the earliest; `other` is of the same key.
+const char* Ledger::BlameForOrder(const Attempt& attempt, const Attempt& other, absl::Time taken) const {
   const Fate& fate = fates_[other.number];
   if (WithAnApp(other, fate)) return "two of one key are with the apps";
   // Who cannot be given back may be given out of its turn.
   if (other.stream_sequence >= attempt.stream_sequence || LastAttempt(attempt)) return nullptr;
+  if (taken < now() && (fate.lease_from >= taken || fate.sent_at >= taken)) return nullptr;  // came, or went, since
   if (!Finished(other, fate)) return "given before its predecessor";
   const bool overtakes = calm_nats_ && OnItsWayBack(other, fate) && !CameByAnotherDaemon(attempt);
   return overtakes ? "given while its predecessor is on its way back" : nullptr;
@@ -135,8 +136,8 @@ core::Credit Ledger::WaitingShare(int daemon) const {
   const uint32_t percent = daemons_.at(daemon).options.waiting_share;
   core::Credit share = {std::max(static_cast<uint32_t>(server_->info().max_ack_pending) * percent / 100, 1u), 0};
   for (const auto& [number, stream] : streams_) {
-    if (stream.daemon == daemon && stream.open && !stream.app_drains)
-      share.bytes += stream.credit.bytes * percent / 100;
+    if (stream.daemon != daemon || !stream.open || stream.app_drains || stream.answered) continue;
+    share.bytes += (stream.unary ? core::FetchRequest::kMostBytes : stream.credit.bytes) * percent / 100;
   }
   return share;
 }

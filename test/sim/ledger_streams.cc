@@ -35,6 +35,7 @@ uint64_t Ledger::AwaitHeld(int daemon) {
                             (stream.app_drains && stream.app_deadline <= (stream.broken ? stream.broken_at : now()));
     if (given_back) continue;
     for (const auto& [id, attempt] : stream.held) {
+      if (LeaseIsOver(stream, fates_[attempt])) continue;  // it has gone back
       fates_[attempt].awaited = !Expired(*attempts_[attempt], fates_[attempt]);
       count += fates_[attempt].awaited;
     }
@@ -52,7 +53,7 @@ void Ledger::OnDrained(int daemon, const core::DrainReport& report) {
   }
   for (const auto& [number, stream] : streams_) {
     if (stream.daemon != daemon || stream.broken) continue;
-    if (stream.open) Fail(absl::StrCat("drained, but stream ", number, " is still open"));
+    if (stream.open && !stream.unary) Fail(absl::StrCat("drained, but stream ", number, " is still open"));
   }
   CheckNothingLeft(daemon);
 }
@@ -148,8 +149,9 @@ void Ledger::OnGiven(int stream, absl::Span<const core::Delivery* const> batch) 
     if (const char* blame = BlameForGiving(record, attempt, fate)) {
       return Fail(absl::StrCat(blame, ": attempt ", attempt.number, " to stream ", stream));
     }
-    if (daemon.ordered()) CheckOrder(attempt);
-    if (daemon.probing && !daemon.draining) CheckProbe(daemon, attempt, batch.size());
+    // A call has taken it when it came, and is answered when it is full.
+    if (daemon.ordered()) CheckOrder(attempt, record.unary ? now() - core::Fetch::kMostFilling : now());
+    if (daemon.probing && !daemon.draining && !record.unary) CheckProbe(daemon, attempt, batch.size());
     const bool in_order = !daemon.ordered() && !daemon.turbulent;
     if (attempt.num_delivered == 1 && in_order && attempt.incarnation == server_->incarnation()) {
       if (deleted_at_ == absl::InfinitePast() && attempt.stream_sequence < record.last_first_delivery) {
@@ -169,7 +171,8 @@ void Ledger::OnGiven(int stream, absl::Span<const core::Delivery* const> batch) 
     frame_bytes += delivery->bytes;
   }
   if (batch.empty() || batch.size() > record.request.max_batch) Fail("a frame of more messages than max_batch");
-  if (batch.size() > 1 && frame_bytes > core::OpenRequest::kMaxFrameBytes) Fail("a frame of too many bytes");
+  const bool too_large = frame_bytes > core::OpenRequest::kMaxFrameBytes && !record.unary;
+  if (batch.size() > 1 && too_large) Fail("a frame of too many bytes");
   if (record.held.size() > record.credit.messages) Fail(absl::StrCat("beyond the credit of stream ", stream));
   if (record.held_bytes > record.credit.bytes && record.held.size() > 1) {
     Fail(absl::StrCat("beyond the byte credit of stream ", stream));
@@ -179,7 +182,9 @@ void Ledger::OnGiven(int stream, absl::Span<const core::Delivery* const> batch) 
 const char* Ledger::BlameForGiving(const StreamRecord& record, const Attempt& attempt, const Fate& fate) const {
   if (!record.open || !record.opened_told || record.drained_told) return "given to a stream that is not open";
   if (record.app_drains) return "given to an app that drains";
-  if (daemons_.at(record.daemon).draining && !LastAttempt(attempt)) return "given while draining";
+  const DaemonRecord& daemon = daemons_.at(record.daemon);
+  const bool ended_by_drain = record.unary && now() == daemon.drain_began;  // with what it had
+  if (daemon.draining && !LastAttempt(attempt) && !ended_by_drain) return "given while draining";
   if (attempt.owner != record.daemon || !fate.received) return "given by a daemon that never received it";
   if (fate.sent) return "given again after its verdict";
   if (fate.said) {
@@ -324,7 +329,7 @@ void Ledger::BeforeSettle(int stream, absl::Span<const core::SettleRun> runs) {
         continue;
       }
       Fate& fate = fates_[held->second];
-      const bool late = Expired(*attempts_[held->second], fate);
+      const bool late = Expired(*attempts_[held->second], fate) || LeaseIsOver(record, fate);
       trace_->Add("says: attempt, verdict, stream", held->second, static_cast<int>(verdict), stream);
       if (verdict == Verdict::kInProgress) {
         if (!late) fate.lease_from = now();

@@ -33,6 +33,9 @@ class SimPod {
 
   absl::StatusOr<core::Session*> Open(const core::OpenRequest& request, const std::shared_ptr<SimStream>& stream);
 
+  // Fetch and Settle; the pod runs.
+  core::UnaryAccess& unary() { return daemon_->consumers().front()->unary(); }
+
   bool running() const { return daemon_ != nullptr; }
   bool serving() const { return running() && daemon_->phase() == core::Daemon::Phase::kServing; }
   bool drained() const { return running() && daemon_->phase() == core::Daemon::Phase::kDrained; }

@@ -44,6 +44,10 @@ Simulation::Simulation(uint64_t seed, const FaultMix& mix)
       apps_.push_back(std::make_unique<SimApp>(context(), pods_.back().get(), profile, &last_stream_));
     }
   }
+  for (int64_t fetchers = dice_.Chance(0.5) ? dice_.Between(1, 3) : 0; fetchers > 0; --fetchers) {
+    fetchers_.push_back(
+        std::make_unique<SimFetcher>(context(), dice_.Pick(pods_).get(), RandomFetcher(), &last_stream_));
+  }
   to_publish_ = dice_.Between(20, 150);
   keys_ = dice_.Between(1, 20);
   hot_ = dice_.Chance(0.3) ? 0.7 : 0;
@@ -149,12 +153,33 @@ AppProfile Simulation::RandomProfile(int app) {
   return profile;
 }
 
+FetcherProfile Simulation::RandomFetcher() {
+  FetcherProfile profile;
+  profile.request.batch = static_cast<uint32_t>(dice_.Chance(0.3) ? 1 : dice_.Between(1, 40));
+  profile.request.max_wait =
+      dice_.Chance(0.2) ? absl::ZeroDuration() : dice_.Between(absl::ZeroDuration(), absl::Seconds(3));
+  if (dice_.Chance(0.3)) profile.request.max_bytes = dice_.Between(1, 4000);
+  if (dice_.Chance(0.7)) profile.request.lease = dice_.Between(absl::Milliseconds(200), absl::Seconds(4));
+  profile.most_work = dice_.Between(absl::Milliseconds(1), absl::Milliseconds(500));
+  if (dice_.Chance(0.3)) profile.naks = 0.1;
+  if (dice_.Chance(0.2)) profile.terms = 0.05;
+  if (dice_.Chance(0.3)) profile.says_in_progress = 0.5;
+  if (mix_.apps == 0 && !mix_.odd_apps) return profile;
+  if (dice_.Chance(0.5)) profile.goes_away = 0.3;
+  if (dice_.Chance(0.5)) profile.loses_answer = 0.2;
+  if (dice_.Chance(0.5)) profile.forgets = 0.2;
+  if (dice_.Chance(0.5)) profile.misbehaves = 0.2;
+  if (dice_.Chance(0.3)) profile.most_work = absl::Seconds(5);
+  return profile;
+}
+
 // ------------------------------------------------------------------------------------------------------------------
 // run
 
 bool Simulation::Run() {
   for (auto& pod : pods_) pod->Start();
   for (auto& app : apps_) app->Connect();
+  for (auto& fetcher : fetchers_) fetcher->Start();
   PublishSome();
   Every(mix_.apps, &Simulation::AppMishap);
   Every(mix_.nats, &Simulation::NatsMishap);
@@ -288,6 +313,7 @@ void Simulation::Heal() {
     if (pod->running() && !pod->serving()) pod->Terminate(absl::ZeroDuration());
   }
   for (auto& app : apps_) app->Crash(absl::Milliseconds(100), HealthyProfile());
+  for (auto& fetcher : fetchers_) fetcher->Stop();
 }
 
 void Simulation::DrainAll() {

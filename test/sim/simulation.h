@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "test/sim/ledger.h"
 #include "test/sim/sim_app.h"
+#include "test/sim/sim_fetcher.h"
 #include "test/sim/sim_pod.h"
 #include "test/sim/trace.h"
 #include "test/support/dice.h"
@@ -51,6 +52,7 @@ class Simulation {
   core::Credit RandomCredit();
   AppProfile RandomProfile(int app);
   AppProfile HealthyProfile();
+  FetcherProfile RandomFetcher();
   SimContext context() { return {&loop_.timers(), &dice_, &ledger_, server_.get()}; }
 
   void PublishSome();
@@ -77,6 +79,7 @@ class Simulation {
   std::unique_ptr<ModelJetStream> server_;
   std::vector<std::unique_ptr<SimPod>> pods_;
   std::vector<std::unique_ptr<SimApp>> apps_;
+  std::vector<std::unique_ptr<SimFetcher>> fetchers_;
   int last_stream_ = 0;
   absl::Time faults_end_;
   uint64_t to_publish_;

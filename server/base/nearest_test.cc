@@ -1,8 +1,8 @@
-#include "config/nearest.h"
+#include "base/nearest.h"
 
 #include <gtest/gtest.h>
 
-namespace sluice::config {
+namespace sluice::base {
 namespace {
 
 TEST(Nearest, FindsWhatWasMeant) {
@@ -31,4 +31,4 @@ TEST(Nearest, BearsAnyWord) {
 }
 
 }  // namespace
-}  // namespace sluice::config
+}  // namespace sluice::base

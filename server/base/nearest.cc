@@ -1,10 +1,10 @@
-#include "config/nearest.h"
+#include "base/nearest.h"
 
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
 
-namespace sluice::config {
+namespace sluice::base {
 namespace {
 
 constexpr size_t kLongestWord = 64;  // no key is nearly as long
@@ -51,4 +51,4 @@ std::string Nearest(absl::string_view word, absl::Span<const std::string> known)
   return nearest;
 }
 
-}  // namespace sluice::config
+}  // namespace sluice::base
