@@ -39,6 +39,7 @@ DrainReport ToReport(const v1::DrainReport& from) {
   report.late = from.late();
   report.released = from.released();
   report.unsettled = from.unsettled();
+  report.dead_lettered = from.dead_lettered();
   for (const v1::PhaseDuration& phase : from.phases()) {
     report.phases.emplace_back(phase.phase(),
                                std::chrono::microseconds(TimeUtil::DurationToMicroseconds(phase.duration())));

@@ -47,6 +47,7 @@ TEST(Binary, EveryCommandHasHelpWithExamples) {
                                                                                        {"consume"},
                                                                                        {"drain"},
                                                                                        {"status"},
+                                                                                       {"redrive"},
                                                                                        {"healthcheck"},
                                                                                        {"config", "check"},
                                                                                        {"config", "print"},
@@ -113,6 +114,29 @@ TEST_F(ConfiguredTest, CheckTellsAMisspeltKeyWithItsPlace) {
   EXPECT_EQ(json["ok"], false);
   EXPECT_EQ(json["problems"][0]["line"], 4);
   EXPECT_EQ(json["problems"][0]["column"], 1);
+}
+
+// One line, and what to do; NATS is not there.
+TEST_F(ConfiguredTest, RedriveSaysWhatIsWrong) {
+  const auto redrive = [this](std::vector<std::string> more) {
+    more.insert(more.begin(), {"redrive", "-c", file_, "--nats", "nats://127.0.0.1:1"});
+    return Sluice(more);
+  };
+  const auto expect = [](const Finished& run, int exit_code, const char* sentence) {
+    EXPECT_EQ(run.exit_code, exit_code) << run.err;
+    EXPECT_THAT(run.err, HasSubstr(sentence));
+    EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
+  };
+  expect(redrive({"--consumer", "order"}), kExitConfiguration,
+         "sluice redrive: unknown consumer 'order'; the configuration has orders\n");
+  expect(redrive({"--consumer", "orders"}), kExitConfiguration,
+         "sluice redrive: consumer 'orders' has no dead letters; add 'dead_letter: {subject: ...}'\n");
+  Configure("", "    dead_letter: {subject: dead.orders}\n");
+  expect(redrive({"--consumer", "orders", "--filter", "orders..eu"}), kExitConfiguration,
+         "sluice redrive: --filter 'orders..eu' is not a subject; write one such as orders.> or orders.*\n");
+  expect(redrive({"--consumer", "orders", "--timeout", "200ms"}), kExitUnavailable,
+         "sluice redrive: not connected to NATS within 200ms: ");
+  expect(redrive({"--consumer", "orders", "--limit", "0"}), kExitConfiguration, "sluice: --limit");
 }
 
 TEST_F(ConfiguredTest, CheckAndPrintAGoodOne) {

@@ -11,6 +11,7 @@ void AddConfigCommand(CLI::App& sluice, int& exit_code);
 void AddConsumeCommand(CLI::App& sluice, int& exit_code);
 void AddDrainCommand(CLI::App& sluice, int& exit_code);
 void AddStatusCommand(CLI::App& sluice, int& exit_code);
+void AddRedriveCommand(CLI::App& sluice, int& exit_code);
 void AddHealthcheckCommand(CLI::App& sluice, int& exit_code);
 void AddVersionCommand(CLI::App& sluice, int& exit_code);
 

@@ -29,6 +29,7 @@ int Main(int argc, char** argv) {
   AddConsumeCommand(sluice, exit_code);
   AddDrainCommand(sluice, exit_code);
   AddStatusCommand(sluice, exit_code);
+  AddRedriveCommand(sluice, exit_code);
   AddHealthcheckCommand(sluice, exit_code);
   AddConfigCommand(sluice, exit_code);
   AddVersionCommand(sluice, exit_code);

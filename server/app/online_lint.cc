@@ -1,10 +1,13 @@
 #include "app/online_lint.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "config/check.h"
 #include "config/lint.h"
+#include "core/subject.h"
 #include "jetstream/server_version.h"
 
 namespace sluice::app {
@@ -65,6 +68,16 @@ constexpr Rule kPullsNearMaxWaiting = {"pulls-near-max-waiting", Severity::kWarn
 constexpr Rule kConsumerPaused = {"consumer-paused", Severity::kWarning, "JetStream delivers nothing until then",
                                   "wait, or resume it (nats consumer resume)"};
 
+constexpr Rule kDeadLetterNowhere = {"dead-letter-nowhere", Severity::kError,
+                                     "no stream would take its dead letters, so that what fails goes round for ever",
+                                     "add the subject to a stream (nats stream add), or correct it"};
+constexpr Rule kDeadLetterWindowShort = {
+    "dead-letter-window-short", Severity::kWarning,
+    "a dead letter whose confirmation got lost is published again, and stored twice if its stream has forgotten it",
+    "set the stream's duplicate_window to 1m or more; JetStream's default is 2m"};
+// Published again within 5 s and a retry after 30 s at most.
+constexpr absl::Duration kShortWindow = absl::Minutes(1);
+
 // What a consumer gets that is created without these: nats-server's own defaults.
 DurableConfig ServerDefaults() {
   DurableConfig config;
@@ -104,6 +117,7 @@ class OnlineLint {
     for (size_t i = 0; i < survey_.answers.size(); ++i) {
       CheckVersion(i);
       CheckConsumer(i);
+      CheckDeadLetters(i);
     }
     const std::vector<config::Problem> offline = config::Lint(effective_, loaded_.places);
     problems_.insert(problems_.end(), offline.begin(), offline.end());
@@ -215,6 +229,31 @@ class OnlineLint {
         absl::StrCat("is ", max_waiting, ", with ", num_waiting, " pull requests waiting"));
   }
 
+  void CheckDeadLetters(size_t i) {
+    const core::ConsumerOptions& options = loaded_.config.consumers[i].options;
+    const SurveyAnswer::DeadLetters& told = survey_.answers[i].dead_letters;
+    if (!options.dead_letter.enabled() || !told.known) return;
+    const std::string is = absl::StrCat("is ", config::Quoted(options.dead_letter.subject), ", which ");
+    if (told.stream.empty()) return Add(i, kDeadLetterNowhere, "dead_letter.subject", is + "no stream holds");
+    const std::string held = absl::StrCat(is, "stream ", config::Quoted(told.stream), " holds");
+    if (told.stream == options.stream && ComesBack(i)) {
+      Add(i, config::kDeadLetterLoop, "dead_letter.subject", held + ", the consumer's own");
+    }
+    if (told.duplicate_window >= kShortWindow) return;
+    Add(i, kDeadLetterWindowShort, "dead_letter.subject",
+        absl::StrCat(held, " with a duplicate_window of ", absl::FormatDuration(told.duplicate_window)));
+  }
+
+  // Whether the consumer gets what is published on its dead letters' subject, which its stream holds.
+  bool ComesBack(size_t i) const {
+    const config::Consumer& consumer = loaded_.config.consumers[i];
+    const std::vector<std::string>& given = consumer.config.filter_subjects;
+    const std::vector<std::string>& filters = given.empty() ? survey_.answers[i].config.filter_subjects : given;
+    return filters.empty() || std::any_of(filters.begin(), filters.end(), [&](const std::string& filter) {
+             return core::SubjectMatches(filter, consumer.options.dead_letter.subject);
+           });
+  }
+
   const config::Loaded& loaded_;
   const jetstream::Survey& survey_;
   config::Config effective_;
@@ -226,13 +265,15 @@ class OnlineLint {
 std::vector<Rule> OnlineRules() {
   return {kServerUnreachable, kServerVersionUnknown, kServerBefore2_10_16, kServerBefore2_10_4,  kServerTooOld,
           kNoAnswer,          kStreamMissing,        kConsumerMissing,     kConsumerIsPush,      kAckPolicyNotExplicit,
-          kConsumerDiffers,   kConsumerWillChange,   kConsumerFixed,       kPullsNearMaxWaiting, kConsumerPaused};
+          kConsumerDiffers,   kConsumerWillChange,   kConsumerFixed,       kPullsNearMaxWaiting, kConsumerPaused,
+          kDeadLetterNowhere, kDeadLetterWindowShort};
 }
 
 std::vector<jetstream::SurveyQuestion> SurveyQuestions(const config::Config& config) {
   std::vector<jetstream::SurveyQuestion> questions;
   for (const config::Consumer& consumer : config.consumers) {
-    questions.push_back({consumer.options.stream, consumer.options.durable, consumer.config});
+    questions.push_back(
+        {consumer.options.stream, consumer.options.durable, consumer.config, consumer.options.dead_letter.subject});
   }
   return questions;
 }

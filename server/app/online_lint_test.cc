@@ -40,6 +40,7 @@ SurveyAnswer HealthyAnswer() {
   answer.config.max_ack_pending = 1000;
   answer.config.max_waiting = 512;
   answer.config.num_replicas = 1;  // of a stream with three: fine
+  answer.dead_letters = {true, "DEAD", absl::Minutes(1)};
   return answer;
 }
 
@@ -81,6 +82,7 @@ struct Case {
 
 std::vector<Case> Cases() {
   const Survey ok = HealthySurvey();
+  const std::string dead = "dead_letter: {subject: dead.o, on_term: true}";
   const Survey missing = Without(Presence::kConsumerMissing);
   const Survey changeable = With([](SurveyAnswer& answer) { answer.changeable = {{"ack_wait", "10s", "30s"}}; });
   const Survey fixed = With([](SurveyAnswer& answer) { answer.fixed = {{"deliver_policy", "\"new\"", "\"all\""}}; });
@@ -103,6 +105,19 @@ std::vector<Case> Cases() {
       {"pulls-near-max-waiting", "config: {max_waiting: 1}", With([](SurveyAnswer& answer) { answer.num_waiting = 1; }),
        ok},
       {"consumer-paused", "", With([](SurveyAnswer& answer) { answer.pause_remaining = absl::Hours(1); }), ok},
+      {"dead-letter-nowhere", dead, With([](SurveyAnswer& answer) { answer.dead_letters.stream.clear(); }), ok},
+      {"dead-letter-window-short", dead,
+       With([](SurveyAnswer& answer) { answer.dead_letters.duplicate_window = absl::Seconds(59); }), ok},
+      {"dead-letter-loop", dead, With([](SurveyAnswer& answer) { answer.dead_letters.stream = "S"; }),
+       With([](SurveyAnswer& answer) {
+         answer.dead_letters.stream = "S";
+         answer.config.filter_subjects = {"orders.>"};
+       })},
+      {"dead-letter-loop", dead, With([](SurveyAnswer& answer) {
+         answer.dead_letters.stream = "S";
+         answer.config.filter_subjects = {"orders.>", "*.o"};
+       }),
+       ok},
       // Those of the file, by what the server has.
       {"max-deliver-one", "", With([](SurveyAnswer& answer) { answer.config.max_deliver = 1; }), ok},
       {"max-deliver-one", "manage: off", With([](SurveyAnswer& answer) { answer.config.max_deliver = 1; }), ok},

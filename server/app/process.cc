@@ -7,6 +7,7 @@
 #include "absl/synchronization/notification.h"
 #include "app/connection_options.h"
 #include "base/log.h"
+#include "jetstream/dead_letters.h"
 #include "jetstream/source.h"
 
 namespace sluice::app {
@@ -60,12 +61,19 @@ void Process::AddConsumers() {
   for (const config::Consumer& consumer : config_.consumers) {
     core::ConsumerOptions options = consumer.options;
     options.seed = random();
-    daemon_->AddConsumer(options, std::make_unique<jetstream::JetStreamSource>(
-                                      connection_.get(), &loop_,
-                                      jetstream::JetStreamSource::Options{.stream = options.stream,
-                                                                          .durable = options.durable,
-                                                                          .manage = consumer.manage,
-                                                                          .config = consumer.config}));
+    std::unique_ptr<core::DeadLetterSink> dead_letters;
+    if (options.dead_letter.enabled()) {
+      dead_letters =
+          std::make_unique<jetstream::JetStreamDeadLetters>(connection_.get(), &loop_, options.stream, options.durable);
+    }
+    daemon_->AddConsumer(
+        options,
+        std::make_unique<jetstream::JetStreamSource>(connection_.get(), &loop_,
+                                                     jetstream::JetStreamSource::Options{.stream = options.stream,
+                                                                                         .durable = options.durable,
+                                                                                         .manage = consumer.manage,
+                                                                                         .config = consumer.config}),
+        std::move(dead_letters));
   }
 }
 

@@ -49,14 +49,15 @@ std::string Rate(uint64_t now, uint64_t before, absl::Duration apart) {
 
 std::string ConsumerTable(const v1::Status& status, const v1::Status* before, absl::Duration apart) {
   Table table({"CONSUMER", "STREAM", "STATE", "PHASE", "STREAMS", "IN FLIGHT", "BUFFERED", "PENDING", "DELIVERED",
-               "ACKED", "NAKED", "TERM", "REDELIVERED", "ACKED/S"});
+               "ACKED", "NAKED", "TERM", "DEAD", "REDELIVERED", "ACKED/S"});
   for (const v1::Consumer& consumer : status.consumers()) {
     const v1::ConsumerCounts& counts = consumer.counts();
     const v1::Consumer* earlier = before == nullptr ? nullptr : Find(*before, consumer.name());
     table.AddRow({consumer.name(), consumer.stream(), StateName(consumer.state()), consumer.phase(),
                   WithCommas(counts.streams()), WithCommas(counts.in_flight()), WithCommas(counts.buffered()),
                   WithCommas(counts.num_pending()), WithCommas(counts.delivered()), WithCommas(counts.acked()),
-                  WithCommas(counts.naked()), WithCommas(counts.terminated()), WithCommas(counts.redelivered()),
+                  WithCommas(counts.naked()), WithCommas(counts.terminated()), WithCommas(counts.dead_lettered()),
+                  WithCommas(counts.redelivered()),
                   Rate(counts.acked(), earlier == nullptr ? 0 : earlier->counts().acked(), apart)});
   }
   return table.ToString();
@@ -89,11 +90,12 @@ std::string DrainView(const v1::WaitDrainedResponse& response) {
   }
   phases.AddRow({"total", ForPeople(total)});
 
-  Table consumers({"CONSUMER", "AWAITED", "ACKED", "TERM", "NAKED", "EXPIRED", "LATE", "RELEASED", "UNSETTLED"});
+  Table consumers(
+      {"CONSUMER", "AWAITED", "ACKED", "TERM", "NAKED", "EXPIRED", "LATE", "RELEASED", "DEAD", "UNSETTLED"});
   const auto add = [&consumers](const std::string& name, const v1::DrainReport& r) {
     consumers.AddRow({name, WithCommas(r.awaited()), WithCommas(r.acked()), WithCommas(r.terminated()),
                       WithCommas(r.naked()), WithCommas(r.expired()), WithCommas(r.late()), WithCommas(r.released()),
-                      WithCommas(r.unsettled())});
+                      WithCommas(r.dead_lettered()), WithCommas(r.unsettled())});
   };
   for (const v1::ConsumerDrainReport& consumer : response.consumers()) add(consumer.consumer(), consumer.report());
   if (response.consumers_size() > 1) add("total", report);

@@ -33,6 +33,7 @@ v1::Status MakeStatus() {
   counts->set_num_pending(1'000'000);
   counts->set_delivered(6128);
   counts->set_acked(6000);
+  counts->set_dead_lettered(7);
   return status;
 }
 
@@ -41,8 +42,8 @@ TEST(StatusView, ShowsConsumersAndNats) {
             R"(sluice 0.1.0, SERVING, up 1 m 0 s
 NATS: connected to nats://a:4222, nats-server 2.10.27, 2 reconnects
 
-CONSUMER  STREAM  STATE    PHASE    STREAMS  IN FLIGHT  BUFFERED    PENDING  DELIVERED  ACKED  NAKED  TERM  REDELIVERED  ACKED/S
-orders    ORDERS  SERVING  SERVING        2        128         0  1,000,000      6,128  6,000      0     0            0      100
+CONSUMER  STREAM  STATE    PHASE    STREAMS  IN FLIGHT  BUFFERED    PENDING  DELIVERED  ACKED  NAKED  TERM  DEAD  REDELIVERED  ACKED/S
+orders    ORDERS  SERVING  SERVING        2        128         0  1,000,000      6,128  6,000      0     0     7            0      100
 )");
 }
 
@@ -84,9 +85,11 @@ v1::WaitDrainedResponse MakeReport() {
     consumer->set_consumer(name);
     consumer->mutable_report()->set_awaited(5);
     consumer->mutable_report()->set_acked(5);
+    consumer->mutable_report()->set_dead_lettered(2);
   }
   response.mutable_report()->set_awaited(10);
   response.mutable_report()->set_acked(10);
+  response.mutable_report()->set_dead_lettered(4);
   return response;
 }
 
@@ -96,10 +99,10 @@ FENCING   12.3 ms
 SETTLING   2.00 s
 total      2.01 s
 
-CONSUMER  AWAITED  ACKED  TERM  NAKED  EXPIRED  LATE  RELEASED  UNSETTLED
-a               5      5     0      0        0     0         0          0
-b               5      5     0      0        0     0         0          0
-total          10     10     0      0        0     0         0          0
+CONSUMER  AWAITED  ACKED  TERM  NAKED  EXPIRED  LATE  RELEASED  DEAD  UNSETTLED
+a               5      5     0      0        0     0         0     2          0
+b               5      5     0      0        0     0         0     2          0
+total          10     10     0      0        0     0         0     4          0
 )");
 }
 

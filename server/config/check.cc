@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/subject.h"
 
 namespace sluice::config {
 namespace {
@@ -108,6 +109,30 @@ void CheckRedelivery(const core::RedeliveryPolicy& policy, const std::string& pa
   }
 }
 
+void CheckDeadLetter(const Consumer& consumer, const std::string& path, Reader& reader) {
+  const core::DeadLetterPolicy& policy = consumer.options.dead_letter;
+  if (!policy.enabled()) {
+    const bool says_something = policy.on_term || policy.max_deliveries > 0 || !reader.Given(path + ".on_term");
+    if (reader.Given(path) && !reader.Given(path + ".subject") && says_something)
+      reader.ComplainAt(path, "a dead letter goes somewhere; add 'subject:', or remove it all");
+    return;
+  }
+  for (const std::string& filter : consumer.config.filter_subjects) {
+    if (!core::SubjectMatches(filter, policy.subject)) continue;
+    reader.ComplainAt(
+        path + ".subject", kDeadLetterLoop,
+        absl::StrCat("is ", Quoted(policy.subject), ", which the consumer's filter ", Quoted(filter), " lets through"));
+    break;
+  }
+  const uint64_t max_attempts = consumer.options.redelivery.max_attempts;
+  if (policy.max_deliveries > 0 && policy.max_deliveries <= max_attempts) {
+    reader.ComplainAt(path + ".max_deliveries",
+                      absl::StrCat("not above 'redelivery.max_attempts', which is ", max_attempts,
+                                   ", so that a message would be set aside before its last attempt; raise it: releases "
+                                   "by drains count as deliveries"));
+  }
+}
+
 void CheckConsumer(const Consumer& consumer, const std::string& path, Reader& reader) {
   const core::ConsumerOptions& options = consumer.options;
   if (2 * options.pull_heartbeat > options.pull_expires) {
@@ -121,6 +146,7 @@ void CheckConsumer(const Consumer& consumer, const std::string& path, Reader& re
   }
   CheckOrdering(options, path, reader);
   CheckRedelivery(options.redelivery, path + ".redelivery", reader);
+  CheckDeadLetter(consumer, path + ".dead_letter", reader);
   CheckDurable(consumer.config, path + ".config", reader);
 }
 

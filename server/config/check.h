@@ -14,6 +14,10 @@ inline constexpr Rule kDurableTwice = {"durable-twice", base::Severity::kError,
                                        "the two would take each other's messages",
                                        "keep one, and let the apps of both ask for it"};
 
+inline constexpr Rule kDeadLetterLoop = {"dead-letter-loop", base::Severity::kError,
+                                         "its dead letters would come back to it, and go round for ever",
+                                         "choose a subject outside of its filter, best in a stream of its own"};
+
 // Complains about values that are good on their own but not together. `config` has been read through `reader`.
 void Check(const Config& config, Reader& reader);
 

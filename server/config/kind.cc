@@ -184,6 +184,8 @@ Kind<std::string> SubjectPrefix() {
                      [](absl::string_view text) { return CheckSubject(text, /*wildcards=*/false); });
 }
 
+Kind<std::string> LiteralSubject() { return SubjectPrefix(); }
+
 Kind<std::string> ServerUrl() {
   Kind<std::string> kind = CheckedText("URL", "`nats://` or `tls://`", CheckServerUrl);
   kind.print = [](const std::string& url) -> Json { return HideCredentials(url); };

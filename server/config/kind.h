@@ -61,6 +61,8 @@ Kind<std::string> NatsName();
 Kind<std::string> Subject();
 // A prefix of subjects, without wildcards.
 Kind<std::string> SubjectPrefix();
+// A subject that messages are published to, without wildcards.
+Kind<std::string> LiteralSubject();
 // The address of a nats-server; a password or token in it is never shown.
 Kind<std::string> ServerUrl();
 // A file that exists and can be read; empty: none.

@@ -117,6 +117,30 @@ std::optional<Fact> ResumeWindowAboveLease(const Consumer& consumer, const Confi
                            absl::FormatDuration(consumer.options.lease_max))};
 }
 
+std::optional<Fact> MaxAttemptsBeyondMaxDeliver(const Consumer& consumer, const Config&) {
+  const int64_t max_deliver = consumer.config.max_deliver.value_or(-1);
+  const auto max_attempts = static_cast<int64_t>(consumer.options.redelivery.max_attempts);
+  const bool beyond = max_deliver > 0 && max_attempts >= max_deliver;
+  if (!consumer.options.dead_letter.enabled() || !beyond) return std::nullopt;
+  return Fact{"redelivery.max_attempts", absl::StrCat("is ", max_attempts, ", with a max_deliver of ", max_deliver)};
+}
+
+std::optional<Fact> MaxDeliveriesBeyondMaxDeliver(const Consumer& consumer, const Config&) {
+  const int64_t max_deliver = consumer.config.max_deliver.value_or(-1);
+  const auto max_deliveries = static_cast<int64_t>(consumer.options.dead_letter.max_deliveries);
+  if (max_deliver <= 0 || max_deliveries < max_deliver) return std::nullopt;
+  return Fact{"dead_letter.max_deliveries",
+              absl::StrCat("is ", max_deliveries, ", with a max_deliver of ", max_deliver)};
+}
+
+std::optional<Fact> DeadLetterNever(const Consumer& consumer, const Config&) {
+  const core::DeadLetterPolicy& policy = consumer.options.dead_letter;
+  const bool ends = policy.on_term || policy.max_deliveries > 0 || consumer.options.redelivery.max_attempts > 0 ||
+                    consumer.config.max_deliver.value_or(-1) > 0;
+  if (!policy.enabled() || ends) return std::nullopt;
+  return Fact{"dead_letter.subject", absl::StrCat("is ", Quoted(policy.subject), ", without a limit of attempts")};
+}
+
 std::optional<Fact> InactiveThreshold(const Consumer& consumer, const Config&) {
   const absl::Duration threshold = consumer.config.inactive_threshold.value_or(absl::ZeroDuration());
   if (threshold <= absl::ZeroDuration()) return std::nullopt;
@@ -167,6 +191,17 @@ constexpr ConsumerRule kConsumerRules[] = {
     {{"resume-window-above-lease", Severity::kWarning,
       "JetStream delivers to another app what is kept for the one that may come back", "set less than lease.max"},
      ResumeWindowAboveLease},
+    {{"max-attempts-beyond-max-deliver", Severity::kWarning,
+      "JetStream gives a message up before Sluice sets it aside, and tells of it only whoever is connected then",
+      "set it below max_deliver, or leave max_deliver without a limit (-1)"},
+     MaxAttemptsBeyondMaxDeliver},
+    {{"max-deliveries-beyond-max-deliver", Severity::kWarning,
+      "JetStream gives the message up before it is delivered so often",
+      "set it below max_deliver, or leave max_deliver without a limit (-1)"},
+     MaxDeliveriesBeyondMaxDeliver},
+    {{"dead-letter-never", Severity::kWarning, "what fails is tried again for ever, and nothing becomes a dead letter",
+      "set redelivery.max_attempts, on_term or max_deliveries"},
+     DeadLetterNever},
     {{"inactive-threshold-set", Severity::kWarning,
       "JetStream deletes the consumer, durable or not, and forgets what it settled, when nothing has pulled for so "
       "long; without an app nothing pulls",
@@ -208,7 +243,7 @@ std::vector<Rule> LintRules() {
   std::vector<Rule> rules;
   for (const ConsumerRule& rule : kConsumerRules) rules.push_back(rule.rule);
   rules.push_back(kDrainTimeoutAboveGrace);
-  rules.insert(rules.end(), {kBackoffLongerThanMaxDeliver, kDurableTwice});
+  rules.insert(rules.end(), {kBackoffLongerThanMaxDeliver, kDurableTwice, kDeadLetterLoop});
   return rules;
 }
 

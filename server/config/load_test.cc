@@ -72,6 +72,7 @@ consumers:
   waiting_share: 20
   app_health: {failures: 20, window: 1m}
   redelivery: {initial: 2s, factor: 1.5, max: 1m, jitter: 0, max_attempts: 5, delayed_share: 10}
+  dead_letter: {subject: dead.orders, on_term: true, max_deliveries: 20}
   pull: {batch: "${BATCH}", expires: 2s, heartbeat: 500ms}
   lease: {max: 2h}
   resume_window: 0s
@@ -116,6 +117,9 @@ consumers:
   EXPECT_EQ(orders.options.redelivery.max, absl::Minutes(1));
   EXPECT_EQ(orders.options.redelivery.jitter, 0);
   EXPECT_EQ(orders.options.redelivery.max_attempts, 5u);
+  EXPECT_EQ(orders.options.dead_letter.subject, "dead.orders");
+  EXPECT_TRUE(orders.options.dead_letter.on_term);
+  EXPECT_EQ(orders.options.dead_letter.max_deliveries, 20u);
   EXPECT_EQ(orders.options.redelivery.delayed_share, 10u);
   EXPECT_EQ(orders.options.pull_batch, 64u);
   EXPECT_EQ(orders.options.pull_expires, absl::Seconds(2));
@@ -333,6 +337,25 @@ const Fault kFaults[] = {
      "f.yaml:4:16: consumers[0].redelivery.initial: longer than 'max', which is 5m; shorten it, or raise 'max'"},
     {"NotANumber", InConsumer("redelivery: {initial: 1s, jitter: nan}"),
      "f.yaml:4:37: consumers[0].redelivery.jitter: 'nan' is out of range; use 0 to 1"},
+
+    {"DeadLetterWithoutSubject", InConsumer("dead_letter: {on_term: true}"),
+     "f.yaml:4:3: consumers[0].dead_letter: a dead letter goes somewhere; add 'subject:', or remove it all"},
+    {"EmptyDeadLetter", InConsumer("dead_letter: {}"),
+     "f.yaml:4:3: consumers[0].dead_letter: a dead letter goes somewhere; add 'subject:', or remove it all"},
+    {"DeadLetterWildcard", InConsumer("dead_letter: {subject: dead.*}"),
+     "f.yaml:4:26: consumers[0].dead_letter.subject: 'dead.*' must not have wildcards; write the token out"},
+    {"DeadLetterWithSpace", InConsumer("dead_letter: {subject: 'dead letters'}"),
+     "f.yaml:4:26: consumers[0].dead_letter.subject: 'dead letters' is not a subject: it has a space or control "
+     "character; remove it"},
+    {"DeadLetterInItsOwnFilter",
+     InConsumer("config: {filter_subjects: ['orders.>']}\ndead_letter: {subject: orders.dead}"),
+     "f.yaml:5:17: error: dead-letter-loop: consumers[0].dead_letter.subject is 'orders.dead', which the consumer's "
+     "filter 'orders.>' lets through: its dead letters would come back to it, and go round for ever; choose a subject "
+     "outside of its filter, best in a stream of its own"},
+    {"MaxDeliveriesBelowMaxAttempts",
+     InConsumer("redelivery: {max_attempts: 5}\ndead_letter: {subject: dead, max_deliveries: 5}"),
+     "f.yaml:5:32: consumers[0].dead_letter.max_deliveries: not above 'redelivery.max_attempts', which is 5, so that a "
+     "message would be set aside before its last attempt; raise it: releases by drains count as deliveries"},
 
     // YAML
     {"EmptyFile", "", "f.yaml:1:1: the file is empty; start with a list 'consumers:', see docs/configuration.md"},

@@ -82,6 +82,9 @@ consumers:
     app_health:
       failures: 0
       window: 30s
+    dead_letter:
+      on_term: false
+      max_deliveries: 0
     pull:
       batch: 256
       expires: 1s

@@ -145,10 +145,24 @@ Kind<core::RedeliveryPolicy> RedeliveryKind() {
                             "Each wait is longer or shorter by up to this part of it, at random. Needs `initial`.")
           .DefaultIs("`0.2`"),
       {"max_attempts", &RedeliveryPolicy::max_attempts, As<uint64_t>(IntegerIn(0, kMostAttempts)),
-       "With `ordering: key`: after this many attempts a failed message no longer holds up its key, but goes back to "
-       "JetStream. 0: no limit."},
+       "After this many attempts a failed message becomes a dead letter. Without `dead_letter` and with `ordering: "
+       "key`, "
+       "it no longer holds up its key, but goes back to JetStream. 0: no limit."},
       {"delayed_share", &RedeliveryPolicy::delayed_share, As<uint32_t>(IntegerIn(1, 100)),
        "How many messages may wait for more than 1s at a time, in percent of `max_ack_pending`."},
+  });
+}
+
+Kind<core::DeadLetterPolicy> DeadLetterKind() {
+  using core::DeadLetterPolicy;
+  return MappingOf<DeadLetterPolicy>({
+      {"subject", &DeadLetterPolicy::subject, LiteralSubject(),
+       "Where dead letters are published; some stream must hold it. Not given: there are none."},
+      {"on_term", &DeadLetterPolicy::on_term, Boolean(), "What an app terminates becomes one too."},
+      {"max_deliveries", &DeadLetterPolicy::max_deliveries, As<uint64_t>(IntegerIn(0, kMostAttempts)),
+       "What JetStream has delivered more often becomes one before an app sees it again: for a message that kills its "
+       "app before any verdict. Releases by drains count, so keep it well above `redelivery.max_attempts`. 0: no "
+       "limit."},
   });
 }
 
@@ -229,6 +243,8 @@ Kind<Consumer> ConsumerKind() {
        "`max_ack_pending`."},
       {"redelivery", At(options, &ConsumerOptions::redelivery), RedeliveryKind(), "When what failed is tried again."},
       {"app_health", At(options, &ConsumerOptions::app_health), AppHealthKind(), "When the apps count as broken."},
+      {"dead_letter", At(options, &ConsumerOptions::dead_letter), DeadLetterKind(),
+       "Where what failed for good is set aside."},
       {"pull", options, PullKind(), "How messages are fetched."},
       {"lease", options, LeaseKind(), "How long apps may hold messages."},
       {"resume_window", At(options, &ConsumerOptions::resume_window),

@@ -10,7 +10,7 @@
 namespace sluice::core {
 
 Consumer::Consumer(base::Timers* timers, const ConsumerOptions& options, std::unique_ptr<MessageSource> source,
-                   Owner* owner)
+                   Owner* owner, std::unique_ptr<DeadLetterSink> sink)
     : timers_(timers),
       options_(options),
       source_(std::move(source)),
@@ -18,6 +18,7 @@ Consumer::Consumer(base::Timers* timers, const ConsumerOptions& options, std::un
       leases_(timers, this, options.lease_max),
       outbox_(timers, source_.get(), this, options.seed),
       redelivery_(timers, options.redelivery, options.seed),
+      dead_letters_(timers, options_, std::move(sink), this),
       dispatcher_(timers),
       health_(
           timers, options.app_health, [this] { OnHealthChanged(); }, [this] { Pump(); }),
@@ -28,6 +29,7 @@ Consumer::Consumer(base::Timers* timers, const ConsumerOptions& options, std::un
       intake_(timers, options_, source_.get(), this) {
   Lanes::Owner* const self = this;  // a private base
   if (options_.ordering == Ordering::kKey) lanes_ = std::make_unique<Lanes>(timers, self, options_.key);
+  dead_letters_.Start();
   intake_.Start();
 }
 
@@ -47,7 +49,7 @@ Consumer::Gauges Consumer::gauges() const {
     with_sessions += session->held_count();
   }
   gauges.in_flight = held_;
-  gauges.buffered = in_flight_.size() - with_sessions;
+  gauges.buffered = in_flight_.size() - with_sessions - dead_letters_.held();
   gauges.num_pending = num_pending_;
   return gauges;
 }
@@ -164,6 +166,7 @@ void Consumer::ConfirmSession(uint64_t number) {
     Session* session = it->second.get();
     DrainReport& report = session->drain_report();
     outbox_.FailClaims(number, kNotConfirmedInDrain);
+    FailDeadLetterClaims(number, kNotConfirmedInDrain);
     report.unsettled += unconfirmed;
     report.phases[static_cast<int>(DrainPhase::kConfirming)] = timers_->now() - asked;
     session->Tell(DrainedNotice{report});
@@ -188,12 +191,15 @@ void Consumer::OnArrivals(absl::Span<Message> batch) {
     counters_.redelivered += message.num_delivered > 1;
     num_pending_ = message.num_pending;
     Delivery* delivery = in_flight_.Add(std::move(message));
+    delivery->received = timers_->now();
     delivery->ack_wait = intake_.info().AckWait(delivery->message.num_delivered);
     leases_.Add(delivery);
-    if (lanes_ == nullptr) {
-      dispatcher_.Add(delivery);
-    } else {
+    if (lanes_ != nullptr) {
       AddToLane(delivery);
+    } else if (IsPastMaxDeliveries(*delivery)) {
+      Bury(delivery, DeadLetterReason::kMaxDeliveries);
+    } else {
+      dispatcher_.Add(delivery);
     }
   }
   counters_.received += batch.size();
@@ -269,25 +275,35 @@ bool Consumer::Settle(Delivery* delivery, const Settlement& settlement) {
     Remove(delivery);
     return false;
   }
+  const std::optional<DeadLetterReason> dies = ReasonAfter(*delivery, settlement.verdict);
+  // What becomes of a dead letter is told by the drain's report when it is known.
+  const auto tally = [&](uint64_t DrainReport::*count) {
+    if (!dies) return Tally(session, count);
+    if (session->draining()) ++(session->drain_report().*count);
+  };
   switch (settlement.verdict) {
     case Verdict::kAck:
       health_.OnSuccess();
       ++counters_.acked;
-      Tally(session, &DrainReport::acked);
+      tally(&DrainReport::acked);
       break;
     case Verdict::kTerm:
       ++counters_.terminated;
-      Tally(session, &DrainReport::terminated);
+      tally(&DrainReport::terminated);
       break;
     case Verdict::kNak:
     case Verdict::kInProgress:
       health_.OnFailure();
       ++counters_.naked;
-      Tally(session, &DrainReport::naked);
+      tally(&DrainReport::naked);
       break;
   }
   const uint64_t claimant = session->confirms() ? session->number() : 0;
-  if (settlement.verdict == Verdict::kNak) {
+  NoteVerdict(*delivery, settlement.verdict);
+  if (dies) {
+    delivery->claimant = claimant;
+    Bury(delivery, *dies, settlement.term_reason);
+  } else if (settlement.verdict == Verdict::kNak) {
     delivery->claimant = claimant;
     OnFailed(delivery, settlement.nak_delay);
   } else {
@@ -353,7 +369,7 @@ void Consumer::GiveBack(absl::Span<Delivery* const> deliveries) {
 
 void Consumer::GiveBackOne(Delivery* delivery) {
   Session* session = delivery->session;
-  const bool held = delivery->state == Delivery::State::kHeld;
+  const bool held = delivery->state == Delivery::State::kHeld || delivery->state == Delivery::State::kDeadLetter;
   Unlink(delivery);
   if (IsLastAttempt(*delivery)) {
     // A NAK would be the end of it.
@@ -412,6 +428,8 @@ void Consumer::Unlink(Delivery* delivery) {
     dispatcher_.Remove(delivery);
   } else if (delivery->state == Delivery::State::kWaiting) {
     lanes_->Unlink(delivery);
+  } else if (delivery->state == Delivery::State::kDeadLetter) {
+    dead_letters_.Remove(delivery);
   } else {
     DeliveryList::Remove(delivery);
   }
@@ -451,7 +469,13 @@ void Consumer::OnLeasesEnded(absl::Span<Delivery* const> deliveries) {
       ids_by_session[delivery->session->number()].push_back(delivery->id);
       Tally(delivery->session, &DrainReport::expired);
     } else {
-      Remove(delivery);  // no app has it: its next attempt is as good
+      // No app has it: its next attempt is as good.
+      const bool was_dead = delivery->state == Delivery::State::kDeadLetter;
+      if (was_dead) Tally(nullptr, &DrainReport::expired);
+      if (was_dead && delivery->claimant != 0) {
+        OnResults(delivery->claimant, SettleOutcome::kFailed, {delivery->id}, kAckWaitOverUnstored);
+      }
+      Remove(delivery);
     }
   }
   for (auto& [number, ids] : ids_by_session) {
@@ -477,11 +501,13 @@ void Consumer::OnStateChanged(ConsumerState state, const std::string& detail) {
   TellState();
 }
 
-// Unless something else is in the way, the apps themselves may be.
+// Unless something else is in the way, the apps themselves may be, or the dead letters' stream.
 void Consumer::TellState() {
   StateNotice now = upstream_;
   if (now.state == ConsumerState::kServing && health_.probing()) {
     now = {ConsumerState::kProbing, "the apps failed too often in a row: one message at a time until one is acked"};
+  } else if (now.state == ConsumerState::kServing && now.detail.empty()) {
+    now.detail = dead_letters_.trouble();
   }
   if (now == told_) return;
   told_ = now;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "core/app_stream.h"
 #include "core/consumer_options.h"
 #include "core/counters.h"
+#include "core/dead_letters.h"
 #include "core/dispatcher.h"
 #include "core/drain.h"
 #include "core/in_flight.h"
@@ -31,9 +33,13 @@
 namespace sluice::core {
 
 // One durable: what comes from JetStream (Intake), who gets it (Dispatcher, Session), how long it may stay
-// (LeaseKeeper), in which order (Lanes), what became of it (Redelivery, Outbox), and its drain. Shares nothing with
-// other consumers. Loop only.
-class Consumer final : private Intake::Owner, private LeaseKeeper::Owner, private Outbox::Owner, private Lanes::Owner {
+// (LeaseKeeper), in which order (Lanes), what became of it (Redelivery, DeadLetters, Outbox), and its drain. Shares
+// nothing with other consumers. Loop only.
+class Consumer final : private Intake::Owner,
+                       private LeaseKeeper::Owner,
+                       private Outbox::Owner,
+                       private Lanes::Owner,
+                       private DeadLetters::Owner {
  public:
   class Owner {
    public:
@@ -49,7 +55,9 @@ class Consumer final : private Intake::Owner, private LeaseKeeper::Owner, privat
     uint64_t num_pending = 0;  // as of the last delivery
   };
 
-  Consumer(base::Timers* timers, const ConsumerOptions& options, std::unique_ptr<MessageSource> source, Owner* owner);
+  // `sink` may be null if there are no dead letters.
+  Consumer(base::Timers* timers, const ConsumerOptions& options, std::unique_ptr<MessageSource> source, Owner* owner,
+           std::unique_ptr<DeadLetterSink> sink = nullptr);
   ~Consumer() override;
 
   // --- for Daemon and for status ---
@@ -117,6 +125,11 @@ class Consumer final : private Intake::Owner, private LeaseKeeper::Owner, privat
   void OnResults(uint64_t session, SettleOutcome outcome, std::vector<uint64_t> ids, std::string detail) override;
   // Lanes::Owner
   void OnRetryDue() override { Pump(); }
+  // DeadLetters::Owner (consumer_dead_letters.cc, as all of the next four)
+  void OnDeadLetterStored(Delivery* delivery) override;
+  bool OnDeadLetterFailed(Delivery* delivery, DeadLetterReason reason, absl::Duration retry) override;
+  void OnGivenUpDone(bool stored) override;
+  void OnTrouble() override;
 
   void HandOver(Session* predecessor, Session* session, const std::vector<uint64_t>& resume);
   void OnHealthChanged();
@@ -151,6 +164,16 @@ class Consumer final : private Intake::Owner, private LeaseKeeper::Owner, privat
   void GiveBackLatest();
   bool HasSibling(const Session* session) const;
 
+  // Dead letters (consumer_dead_letters.cc).
+  std::optional<DeadLetterReason> ReasonAfter(const Delivery& delivery, Verdict verdict) const;
+  bool MayBury(const Delivery& delivery) const;
+  bool IsPastMaxDeliveries(const Delivery& delivery) const;
+  void Bury(Delivery* delivery, DeadLetterReason reason, absl::string_view detail = "");
+  void NoteVerdict(const Delivery& delivery, Verdict verdict);
+  void FailDeadLetterClaims(uint64_t session, const std::string& detail);
+  void EndDeadLetters();
+  void NameGivenUp();
+
   // The drain, in its order (consumer_drain.cc).
   void OnFenced();
   void HandOutLastAttempt(Delivery* delivery);
@@ -174,6 +197,7 @@ class Consumer final : private Intake::Owner, private LeaseKeeper::Owner, privat
   LeaseKeeper leases_;
   Outbox outbox_;
   Redelivery redelivery_;
+  DeadLetters dead_letters_;
   Dispatcher dispatcher_;
   AppHealth health_;
   std::unique_ptr<Lanes> lanes_;  // null: no order

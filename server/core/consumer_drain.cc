@@ -15,6 +15,8 @@ void Consumer::BeginDrain(absl::Time deadline) {
   for (const auto& [number, session] : sessions_) {
     for (Delivery* delivery : session->Held()) Await(delivery);
   }
+  for (Delivery* delivery : dead_letters_.deliveries()) Await(delivery);
+  dead_letters_.StopListening();
   drain_.Enter(DrainPhase::kQuiescing);
   ready_timer_.Cancel();
   for (const auto& [number, session] : sessions_) {
@@ -55,6 +57,7 @@ void Consumer::HandOutLastAttempt(Delivery* delivery) {
     session->Flush();
     return;
   }
+  if (MayBury(*delivery)) return Bury(delivery, DeadLetterReason::kLastDelivery);
   NameUnsettled(*delivery);
   Remove(delivery);
 }
@@ -75,15 +78,20 @@ void Consumer::OnDrainDeadline() {
     for (Delivery* delivery : session->Queued()) held.push_back(delivery);
     for (Delivery* delivery : session->Held()) held.push_back(delivery);
   }
+  for (Delivery* delivery : dead_letters_.deliveries()) {
+    if (!IsLastAttempt(*delivery)) held.push_back(delivery);
+  }
   drain_.report().deadline_exceeded |= held_ > 0;
   std::sort(held.begin(), held.end(),
             [](const Delivery* a, const Delivery* b) { return a->stream_sequence() < b->stream_sequence(); });
   GiveBack(held);
+  // What could not go back, and what nobody holds.
+  if (dead_letters_.size() > 0) drain_timer_.SetAfter(options_.confirm_timeout, [this] { EndDeadLetters(); });
   CheckSettled();
 }
 
 void Consumer::CheckSettled() {
-  if (drain_.phase() != DrainPhase::kSettling || held_ > 0) return;
+  if (drain_.phase() != DrainPhase::kSettling || held_ > 0 || dead_letters_.size() > 0) return;
   for (const auto& [number, session] : sessions_) {
     if (!session->queue_empty()) return;  // the last attempts, handed out while draining
   }
@@ -99,6 +107,7 @@ void Consumer::OnDrainConfirmed(uint64_t unconfirmed) {
                    {{"consumer", options_.name}, {"count", unconfirmed}});
   }
   outbox_.FailClaims(0, kNotConfirmedInDrain);
+  NameGivenUp();
   drain_.report().unsettled += unconfirmed;
   drain_.Enter(DrainPhase::kClosed);
   drain_timer_.Cancel();

@@ -5,6 +5,7 @@
 
 #include "absl/time/time.h"
 #include "core/app_health.h"
+#include "core/dead_letter.h"
 #include "core/ordering.h"
 #include "core/redelivery.h"
 
@@ -25,6 +26,7 @@ struct ConsumerOptions {
   uint32_t waiting_share = 50;  // most of max_ack_pending that waits in lanes (lanes.h), in percent
   RedeliveryPolicy redelivery;
   AppHealthPolicy app_health;
+  DeadLetterPolicy dead_letter;
 
   absl::Duration lease_max = absl::Minutes(10);       // without a word from the app
   absl::Duration resume_window = absl::Seconds(5);    // what a broken stream held is kept this long

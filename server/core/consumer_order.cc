@@ -18,7 +18,7 @@ bool Ascending(const Delivery* a, const Delivery* b) { return a->stream_sequence
 
 // --- failures ---
 
-// The one place that decides what becomes of a message whose app could not do it.
+// What becomes of a message whose app could not do it, unless it becomes a dead letter (ReasonAfter()).
 void Consumer::OnFailed(Delivery* delivery, absl::Duration asked) {
   const bool ordered = delivery->lane != nullptr;
   if (ordered && drain_.active()) {
@@ -69,6 +69,7 @@ void Consumer::AddToLane(Delivery* delivery) {
   leases_.Hold(delivery);
   if (Delivery* stale = lanes_->Add(delivery)) {
     delivery->failures = stale->failures;
+    delivery->received = stale->received;
     delivery->not_before = stale->not_before;
     Remove(stale);
   }
@@ -84,6 +85,8 @@ void Consumer::StartLanes() {
   while (Delivery* delivery = lanes_->TakeStartable()) {
     if (fenced() || delivery->lane->returning) {
       GiveBackOne(delivery);
+    } else if (IsPastMaxDeliveries(*delivery)) {
+      Bury(delivery, DeadLetterReason::kMaxDeliveries);
     } else {
       leases_.Restart(delivery);
       dispatcher_.PutBack(delivery);

@@ -18,6 +18,8 @@ struct Counters {
   uint64_t leases_extended = 0;
   uint64_t leases_ended = 0;
   uint64_t pulls = 0;
+  uint64_t dead_lettered = 0;
+  uint64_t dead_letter_failures = 0;
 };
 
 }  // namespace sluice::core

@@ -10,9 +10,10 @@
 
 namespace sluice::core {
 
-void Daemon::AddConsumer(const ConsumerOptions& options, std::unique_ptr<MessageSource> source) {
+void Daemon::AddConsumer(const ConsumerOptions& options, std::unique_ptr<MessageSource> source,
+                         std::unique_ptr<DeadLetterSink> sink) {
   Consumer::Owner* const owner = this;
-  consumers_.push_back(std::make_unique<Consumer>(timers_, options, std::move(source), owner));
+  consumers_.push_back(std::make_unique<Consumer>(timers_, options, std::move(source), owner, std::move(sink)));
 }
 
 absl::StatusOr<Session*> Daemon::Open(const OpenRequest& request, AppStream* stream) {

@@ -13,6 +13,7 @@
 #include "base/timers.h"
 #include "core/app_stream.h"
 #include "core/consumer.h"
+#include "core/dead_letter_sink.h"
 #include "core/drain_report.h"
 #include "core/message_source.h"
 #include "core/session.h"
@@ -35,7 +36,9 @@ class Daemon final : private Consumer::Owner {
   explicit Daemon(base::Timers* timers) : timers_(timers) {}
 
   // Before the first stream; the order is that of the configuration.
-  void AddConsumer(const ConsumerOptions& options, std::unique_ptr<MessageSource> source);
+  // `sink` takes the consumer's dead letters; null: there are none.
+  void AddConsumer(const ConsumerOptions& options, std::unique_ptr<MessageSource> source,
+                   std::unique_ptr<DeadLetterSink> sink = nullptr);
 
   // Opens a session for an app stream, which has been told `Opened` when this returns. Errors are for the app:
   // NOT_FOUND names the known consumers, RESOURCE_EXHAUSTED, UNAVAILABLE while draining (but not to an app that comes

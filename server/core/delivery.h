@@ -19,15 +19,17 @@ struct Lane;
 //    ^ |                 |  |
 //    | '--> RELEASING <--|--'
 //    '----> WAITING <----'
+//   any --> DEAD_LETTER --> RELEASING
 //
 // WAITING    ordering: key only: behind another message of its key, or for its next attempt; its Lane has it
 // READY      no session has it: Dispatcher's queue
 // QUEUED     a session has it, its app has not been given it: the session's next frame
 // HELD       it was written to the app
 // EXPIRED    its lease ended while an app had it; only a late verdict can come
+// DEAD_LETTER  no app gets it any more: it is being published as a dead letter
 // RELEASING  to be NAKed as soon as that does not bounce it straight back into a pull of this consumer
 struct Delivery {
-  enum class State : uint8_t { kWaiting, kReady, kQueued, kHeld, kExpired, kReleasing };
+  enum class State : uint8_t { kWaiting, kReady, kQueued, kHeld, kExpired, kDeadLetter, kReleasing };
 
   Message message;
   size_t bytes = 0;  // of byte credit
@@ -35,7 +37,8 @@ struct Delivery {
   State state = State::kReady;
   bool live = false;           // InFlight's: the slot is in use
   bool awaited = false;        // the report of the daemon's drain counts it as awaited
-  uint64_t claimant = 0;       // RELEASING by its app's NAK: the session that waits for the server's word; 0: none
+  uint64_t claimant = 0;       // RELEASING or DEAD_LETTER by its app's verdict: the session that waits for the server's
+                               // word; 0: none
   Session* session = nullptr;  // null unless QUEUED, HELD or EXPIRED
 
   // Of ordering: key.
@@ -44,6 +47,7 @@ struct Delivery {
   uint32_t failures = 0;  // attempts that failed and are repeated from here, so that JetStream does not know of them
   absl::Time not_before = absl::InfinitePast();  // of the next attempt
 
+  absl::Time received;      // by this daemon
   absl::Duration ack_wait;  // of this attempt
   absl::Time ready_since;   // when it last became READY
   absl::Time ack_deadline;  // the server hears of it by then, or delivers it again

@@ -27,16 +27,18 @@ void DrainReport::Add(const DrainReport& other) {
   late += other.late;
   released += other.released;
   unsettled += other.unsettled;
+  dead_lettered += other.dead_lettered;
   deadline_exceeded |= other.deadline_exceeded;
   for (int i = 0; i < kDrainPhases; ++i) phases[i] = std::max(phases[i], other.phases[i]);
 }
 
 std::string DrainReport::ToString() const {
   return absl::StrFormat(
-      "awaited=%d acked=%d terminated=%d naked=%d expired=%d late=%d released=%d unsettled=%d deadline_exceeded=%s "
+      "awaited=%d acked=%d terminated=%d naked=%d expired=%d late=%d released=%d unsettled=%d dead_lettered=%d "
+      "deadline_exceeded=%s "
       "took=%s",
-      awaited, acked, terminated, naked, expired, late, released, unsettled, deadline_exceeded ? "yes" : "no",
-      absl::FormatDuration(absl::Floor(total(), absl::Microseconds(1))));
+      awaited, acked, terminated, naked, expired, late, released, unsettled, dead_lettered,
+      deadline_exceeded ? "yes" : "no", absl::FormatDuration(absl::Floor(total(), absl::Microseconds(1))));
 }
 
 }  // namespace sluice::core

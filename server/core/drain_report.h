@@ -32,6 +32,7 @@ struct DrainReport {
   uint64_t late = 0;
   uint64_t released = 0;
   uint64_t unsettled = 0;
+  uint64_t dead_lettered = 0;
   bool deadline_exceeded = false;
   std::array<absl::Duration, kDrainPhases> phases{};  // by DrainPhase
 

@@ -33,8 +33,8 @@ TEST(DrainReportTest, ReadsAsOneLine) {
   report.acked = 12;
   report.phases[static_cast<int>(DrainPhase::kFencing)] = absl::Milliseconds(8);
   EXPECT_EQ(report.ToString(),
-            "awaited=12 acked=12 terminated=0 naked=0 expired=0 late=0 released=0 unsettled=0 deadline_exceeded=no "
-            "took=8ms");
+            "awaited=12 acked=12 terminated=0 naked=0 expired=0 late=0 released=0 unsettled=0 dead_lettered=0 "
+            "deadline_exceeded=no took=8ms");
 }
 
 }  // namespace

@@ -27,6 +27,9 @@ struct SettleRun {
 constexpr char kAckWaitOver[] = "the ack wait was over";                                           // LATE
 constexpr char kNotConfirmedInDrain[] = "the drain is over, and the server has not confirmed it";  // FAILED
 
+constexpr char kAckWaitOverUnstored[] =
+    "the ack wait was over before its dead letter was stored; JetStream delivers it again";  // FAILED
+
 // What an app is told of a verdict. The values are those of sluice.v1.SettleResult.Outcome.
 enum class SettleOutcome : uint8_t { kConfirmed = 1, kLate = 2, kNotHeld = 3, kFailed = 4 };
 

@@ -12,6 +12,7 @@ namespace sluice::jetstream {
 enum ApiError : int {
   kConsumerCreateFailed = 10012,  // also of an update that changes what cannot change
   kConsumerNotFound = 10014,
+  kMessageNotFound = 10037,
   kStreamNotFound = 10059,
   kConsumerExists = 10148,        // action create, from 2.10
   kConsumerDoesNotExist = 10149,  // action update, from 2.10

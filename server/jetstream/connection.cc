@@ -259,12 +259,15 @@ absl::Status Connection::Publish(const char* subject, absl::string_view payload)
   return ToStatus(natsConnection_Publish(nats_->get(), subject, payload.data(), static_cast<int>(payload.size())));
 }
 
+bool Connection::IsUp() const {
+  return connected_ && natsConnection_Status(nats_->get()) == NATS_CONN_STATUS_CONNECTED;
+}
+
 absl::Status Connection::PublishRequest(const char* subject, const char* reply, absl::string_view payload) {
   // cnats keeps what is published while it reconnects and sends it afterwards. That is right for a settlement, and
   // wrong for what is asked and given up before it is sent: a pull would bring messages that nobody counts on. So ask
   // cnats, which may know of a loss before the loop does.
-  const bool up = connected_ && natsConnection_Status(nats_->get()) == NATS_CONN_STATUS_CONNECTED;
-  if (!up) return absl::UnavailableError("not connected to NATS");
+  if (!IsUp()) return absl::UnavailableError("not connected to NATS");
   return ToStatus(
       natsConnection_PublishRequest(nats_->get(), subject, reply, payload.data(), static_cast<int>(payload.size())));
 }
@@ -287,6 +290,33 @@ void Connection::Request(const Listener* owner, const char* subject, absl::strin
   gate_->Post([id, sent](Connection* connection) { connection->requests_.End(id, sent); });
 }
 
+void Connection::RequestWithHeaders(const Listener* owner, const char* subject,
+                                    const std::vector<std::pair<std::string, std::string>>& headers,
+                                    absl::string_view payload, absl::Duration timeout, Requests::Callback callback) {
+  const uint64_t id = requests_.Add(owner, timeout, std::move(callback));
+  absl::Status sent = absl::UnavailableError("not connected to NATS");
+  if (IsUp()) {  // as for PublishRequest()
+    reply_subject_.assign(replies_->prefix());
+    absl::StrAppend(&reply_subject_, id);
+    sent = SendWithHeaders(subject, headers, payload);
+  }
+  if (sent.ok()) return;
+  gate_->Post([id, sent](Connection* connection) { connection->requests_.End(id, sent); });
+}
+
+absl::Status Connection::SendWithHeaders(const char* subject,
+                                         const std::vector<std::pair<std::string, std::string>>& headers,
+                                         absl::string_view payload) {
+  natsMsg* raw = nullptr;
+  natsStatus status =
+      natsMsg_Create(&raw, subject, reply_subject_.c_str(), payload.data(), static_cast<int>(payload.size()));
+  const NatsPtr<natsMsg> msg(raw);
+  for (size_t i = 0; status == NATS_OK && i < headers.size(); ++i) {
+    status = natsMsgHeader_Add(raw, headers[i].first.c_str(), headers[i].second.c_str());
+  }
+  return status == NATS_OK ? PublishMessage(raw) : ToStatus(status);
+}
+
 void Connection::OnReplies() {
   replies_sink_->mailbox.Take(arrived_);
   for (const NatsPtr<natsMsg>& msg : arrived_) {
@@ -304,6 +334,12 @@ void Connection::OnReplies() {
 absl::StatusOr<std::unique_ptr<Inbox>> Connection::OpenInbox(std::shared_ptr<Inbox::Sink> sink) {
   if (!connected_) return absl::UnavailableError("not connected to NATS");
   return Inbox::Open(nats_, std::move(sink));
+}
+
+absl::StatusOr<std::unique_ptr<Inbox>> Connection::OpenQueue(const std::string& subject, const std::string& queue,
+                                                             std::shared_ptr<Inbox::Sink> sink) {
+  if (!connected_) return absl::UnavailableError("not connected to NATS");
+  return Inbox::OpenQueue(nats_, subject, queue, std::move(sink));
 }
 
 absl::Status Connection::Close() {

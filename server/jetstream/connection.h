@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -70,6 +71,13 @@ class Connection {
   // not connected, the connection went, or nobody serves `subject`. DEADLINE_EXCEEDED: no answer.
   void Request(const Listener* owner, const char* subject, absl::string_view payload, absl::Duration timeout,
                Requests::Callback callback);
+  // The same with headers; names must not be empty.
+  void RequestWithHeaders(const Listener* owner, const char* subject,
+                          const std::vector<std::pair<std::string, std::string>>& headers, absl::string_view payload,
+                          absl::Duration timeout, Requests::Callback callback);
+  // As one of those that share `subject` as `queue`: each message goes to one of them.
+  absl::StatusOr<std::unique_ptr<Inbox>> OpenQueue(const std::string& subject, const std::string& queue,
+                                                   std::shared_ptr<Inbox::Sink> sink);
   absl::StatusOr<std::unique_ptr<Inbox>> OpenInbox(std::shared_ptr<Inbox::Sink> sink);
   // Counts the natsConnections there were: inboxes opened under another number have ended.
   uint64_t generation() const { return generation_; }
@@ -94,6 +102,9 @@ class Connection {
   void OnDown();
   void OnError(const std::string& text);
   void OnGivenUp(const std::string& why);  // by cnats
+  bool IsUp() const;
+  absl::Status SendWithHeaders(const char* subject, const std::vector<std::pair<std::string, std::string>>& headers,
+                               absl::string_view payload);
   void OnReplies();
   void LearnServer();
   void OnServerLearnt(std::string url, std::string version);

@@ -22,26 +22,42 @@ void OnEnd(void* sink) {
 
 absl::StatusOr<std::unique_ptr<Inbox>> Inbox::Open(std::shared_ptr<NatsConnection> nats, std::shared_ptr<Sink> sink) {
   natsInbox* raw_inbox = nullptr;
-  natsStatus status = natsInbox_Create(&raw_inbox);
+  const natsStatus status = natsInbox_Create(&raw_inbox);
   const NatsPtr<natsInbox> unique(raw_inbox);
   if (status != NATS_OK) return absl::InternalError(natsStatus_GetText(status));
-  auto inbox = std::unique_ptr<Inbox>(new Inbox(nats, absl::StrCat(raw_inbox, ".")));
+  auto inbox = std::unique_ptr<Inbox>(new Inbox(std::move(nats), absl::StrCat(raw_inbox, ".")));
+  if (absl::Status subscribed = inbox->Subscribe(absl::StrCat(inbox->prefix_, "*"), "", std::move(sink));
+      !subscribed.ok()) {
+    return subscribed;
+  }
+  return inbox;
+}
 
+absl::StatusOr<std::unique_ptr<Inbox>> Inbox::OpenQueue(std::shared_ptr<NatsConnection> nats,
+                                                        const std::string& subject, const std::string& queue,
+                                                        std::shared_ptr<Sink> sink) {
+  auto inbox = std::unique_ptr<Inbox>(new Inbox(std::move(nats), subject));
+  if (absl::Status subscribed = inbox->Subscribe(subject, queue, std::move(sink)); !subscribed.ok()) return subscribed;
+  return inbox;
+}
+
+absl::Status Inbox::Subscribe(const std::string& subject, const std::string& queue, std::shared_ptr<Sink> sink) {
   auto closure = std::make_unique<SinkPtr>(std::move(sink));
   natsSubscription* subscription = nullptr;
-  status = natsConnection_Subscribe(&subscription, nats->get(), absl::StrCat(inbox->prefix_, "*").c_str(), OnMessage,
-                                    closure.get());
+  natsStatus status =
+      queue.empty() ? natsConnection_Subscribe(&subscription, nats_->get(), subject.c_str(), OnMessage, closure.get())
+                    : natsConnection_QueueSubscribe(&subscription, nats_->get(), subject.c_str(), queue.c_str(),
+                                                    OnMessage, closure.get());
   if (status != NATS_OK) return absl::UnavailableError(natsStatus_GetText(status));
-  nats->Keep(NatsPtr<natsSubscription>(subscription));
-  inbox->subscription_ = subscription;
+  nats_->Keep(NatsPtr<natsSubscription>(subscription));
+  subscription_ = subscription;
   // cnats's thread has the closure from here on. If the connection is closed for good in between, nothing will free it:
   // a few bytes, instead of a race with that thread.
   SinkPtr* const owned_by_nats = closure.release();
   status = natsSubscription_SetOnCompleteCB(subscription, OnEnd, owned_by_nats);
   // The default limits drop messages that were pulled, which then wait for ack_wait; pulls bound what can come.
   if (status == NATS_OK) status = natsSubscription_SetPendingLimits(subscription, -1, -1);
-  if (status != NATS_OK) return absl::UnavailableError(natsStatus_GetText(status));
-  return inbox;
+  return status == NATS_OK ? absl::OkStatus() : absl::UnavailableError(natsStatus_GetText(status));
 }
 
 Inbox::~Inbox() {

@@ -25,10 +25,14 @@ class Inbox {
   };
 
   static absl::StatusOr<std::unique_ptr<Inbox>> Open(std::shared_ptr<NatsConnection> nats, std::shared_ptr<Sink> sink);
+  // Not unique but shared: each message of `subject` goes to one of those who have opened it as `queue`.
+  static absl::StatusOr<std::unique_ptr<Inbox>> OpenQueue(std::shared_ptr<NatsConnection> nats,
+                                                          const std::string& subject, const std::string& queue,
+                                                          std::shared_ptr<Sink> sink);
   // Ends the subscription. May block, as Drain().
   ~Inbox();
 
-  // "_INBOX.<unique>."
+  // "_INBOX.<unique>."; of a queue: its subject
   const std::string& prefix() const { return prefix_; }
 
   // Tells the server that nothing more is wanted, and calls Sink::OnEnd() when what came before is delivered: when the
@@ -38,6 +42,9 @@ class Inbox {
  private:
   Inbox(std::shared_ptr<NatsConnection> nats, std::string prefix)
       : nats_(std::move(nats)), prefix_(std::move(prefix)) {}
+
+  // `queue` empty: no queue.
+  absl::Status Subscribe(const std::string& subject, const std::string& queue, std::shared_ptr<Sink> sink);
 
   const std::shared_ptr<NatsConnection> nats_;
   const std::string prefix_;

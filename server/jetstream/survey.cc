@@ -13,12 +13,23 @@ namespace {
 
 using nlohmann::json;
 
+int64_t IntAt(const json& object, const char* key) {
+  const auto it = object.find(key);
+  return it != object.end() && it->is_number_integer() ? it->get<int64_t>() : 0;
+}
+
+std::string TextAt(const json& object, const char* key) {
+  const auto it = object.find(key);
+  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
 // One survey under way, on a loop of its own.
 class Surveyor final : public Connection::Listener {
  public:
   Surveyor(const std::vector<SurveyQuestion>& questions, base::EventLoop* loop)
       : questions_(questions), loop_(loop), deadline_(&loop->timers()) {
     survey_.answers.resize(questions.size());
+    dead_letters_.resize(questions.size());
   }
 
   absl::StatusOr<Survey> Take(const ConnectionOptions& options, absl::Duration timeout) {
@@ -36,6 +47,7 @@ class Surveyor final : public Connection::Listener {
     if (!asked_) {
       return absl::UnavailableError(absl::StrCat("not connected within ", absl::FormatDuration(timeout), why));
     }
+    for (size_t i = 0; i < questions_.size(); ++i) survey_.answers[i].dead_letters = dead_letters_[i];
     for (SurveyAnswer& answer : survey_.answers) {
       const bool is_open = answer.presence == SurveyAnswer::Presence::kUnknown && answer.error.empty();
       if (is_open) answer.error = absl::StrCat("no answer within ", absl::FormatDuration(timeout), why);
@@ -46,7 +58,10 @@ class Surveyor final : public Connection::Listener {
   // Once is enough: what is asked while the connection goes ends with an error, which says so.
   void OnConnection(bool connected) override {
     if (!connected || std::exchange(asked_, true)) return;
-    for (size_t i = 0; i < questions_.size(); ++i) Ask(i);
+    for (size_t i = 0; i < questions_.size(); ++i) {
+      Ask(i);
+      if (!questions_[i].dead_letter_subject.empty()) AskForDeadLetters(i);
+    }
     // Connection reads the server's greeting on that thread, and has begun to: this is after it.
     ++awaited_;
     connection_->RunBlocking([this] { loop_->Post([this] { OnGreetingRead(); }); });
@@ -73,6 +88,38 @@ class Surveyor final : public Connection::Listener {
     Note();
   }
 
+  void AskForDeadLetters(size_t i) {
+    const json request = {{"subject", questions_[i].dead_letter_subject}};
+    ++awaited_;
+    connection_->Request(this, absl::StrCat(connection_->api_prefix(), ".STREAM.NAMES").c_str(), request.dump(),
+                         absl::InfiniteDuration(), [this, i](const absl::StatusOr<absl::string_view>& text) {
+                           const absl::StatusOr<ApiReply> reply = text.ok() ? ParseApiReply(*text) : text.status();
+                           if (reply.ok() && reply->code == 0) OnNames(i, reply->body);
+                           Note();
+                         });
+  }
+
+  void OnNames(size_t i, const json& body) {
+    SurveyAnswer::DeadLetters& told = dead_letters_[i];
+    const auto names = body.find("streams");
+    const bool found = names != body.end() && names->is_array() && !names->empty() && names->front().is_string();
+    told.known = !found;
+    if (!found) return;
+    told.stream = names->front().get<std::string>();
+    ++awaited_;
+    connection_->Request(this, absl::StrCat(connection_->api_prefix(), ".STREAM.INFO.", told.stream).c_str(), "",
+                         absl::InfiniteDuration(), [this, i](const absl::StatusOr<absl::string_view>& text) {
+                           const absl::StatusOr<ApiReply> reply = text.ok() ? ParseApiReply(*text) : text.status();
+                           SurveyAnswer::DeadLetters& told = dead_letters_[i];
+                           told.known = reply.ok() && reply->code == 0;
+                           if (told.known) {
+                             const json config = reply->body.value("config", json::object());
+                             told.duplicate_window = absl::Nanoseconds(IntAt(config, "duplicate_window"));
+                           }
+                           Note();
+                         });
+  }
+
   void OnGreetingRead() {
     const ConnectionStatus status = connection_->status();
     survey_.url = status.url;
@@ -90,18 +137,9 @@ class Surveyor final : public Connection::Listener {
   std::unique_ptr<Connection> connection_;
   bool asked_ = false;
   size_t awaited_ = 0;
+  std::vector<SurveyAnswer::DeadLetters> dead_letters_;  // by question
   Survey survey_;
 };
-
-int64_t IntAt(const json& object, const char* key) {
-  const auto it = object.find(key);
-  return it != object.end() && it->is_number_integer() ? it->get<int64_t>() : 0;
-}
-
-std::string TextAt(const json& object, const char* key) {
-  const auto it = object.find(key);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
-}
 
 }  // namespace
 

@@ -17,7 +17,8 @@ namespace sluice::jetstream {
 struct SurveyQuestion {
   std::string stream;
   std::string durable;
-  core::DurableConfig wanted;  // what to compare it with
+  core::DurableConfig wanted;         // what to compare it with
+  std::string dead_letter_subject{};  // empty: it has no dead letters
 };
 
 // What the server says of it. A missing stream has no consumers; all below `presence` is of one that is there.
@@ -38,6 +39,14 @@ struct SurveyAnswer {
   std::string ack_policy;
   int64_t num_waiting = 0;                                // open pull requests, of the whole fleet
   absl::Duration pause_remaining = absl::ZeroDuration();  // 0: not paused
+
+  // Where its dead letters go, whether or not it is there itself.
+  struct DeadLetters {
+    bool known = false;  // the server has answered
+    std::string stream;  // that holds the subject; empty: none does
+    absl::Duration duplicate_window;
+  };
+  DeadLetters dead_letters{};
 };
 
 struct Survey {
@@ -49,7 +58,8 @@ struct Survey {
 // From the answer to CONSUMER.INFO.
 SurveyAnswer ParseSurveyAnswer(const ApiReply& reply, const core::DurableConfig& wanted);
 
-// Looks at NATS as it is, and changes nothing there: it connects, asks CONSUMER.INFO for each question, and closes.
+// Looks at NATS as it is, and changes nothing there: it connects, asks CONSUMER.INFO for each question, which stream
+// holds the dead letters and what its duplicate window is, and closes.
 // Blocks, for `timeout` (beside 2 s per server that does not answer at all); needs no loop. UNAVAILABLE: not connected
 // by then, and why. INVALID_ARGUMENT: as Connection::Connect().
 absl::StatusOr<Survey> TakeSurvey(const ConnectionOptions& options, const std::vector<SurveyQuestion>& questions,

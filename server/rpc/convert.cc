@@ -122,6 +122,7 @@ void ToProto(const core::DrainReport& report, v1::DrainReport* out) {
   out->set_late(report.late);
   out->set_released(report.released);
   out->set_unsettled(report.unsettled);
+  out->set_dead_lettered(report.dead_lettered);
   out->set_deadline_exceeded(report.deadline_exceeded);
   for (core::DrainPhase phase : {core::DrainPhase::kQuiescing, core::DrainPhase::kFencing, core::DrainPhase::kReleasing,
                                  core::DrainPhase::kSettling, core::DrainPhase::kConfirming}) {
@@ -169,6 +170,8 @@ void ToProto(const core::Consumer& consumer, v1::Consumer* out) {
   counts->set_leases_extended(counters.leases_extended);
   counts->set_leases_ended(counters.leases_ended);
   counts->set_pulls(counters.pulls);
+  counts->set_dead_lettered(counters.dead_lettered);
+  counts->set_dead_letter_failures(counters.dead_letter_failures);
 }
 
 grpc::Status ToGrpc(const absl::Status& status) {

@@ -128,6 +128,7 @@ TEST(ConvertTest, DrainReport) {
                    .late = 6,
                    .released = 7,
                    .unsettled = 8,
+                   .dead_lettered = 9,
                    .deadline_exceeded = true};
   notice.report.phases[static_cast<size_t>(core::DrainPhase::kSettling)] = absl::Seconds(2);
   v1::ConsumeResponse out;
@@ -141,6 +142,7 @@ TEST(ConvertTest, DrainReport) {
   EXPECT_EQ(report.late(), 6);
   EXPECT_EQ(report.released(), 7);
   EXPECT_EQ(report.unsettled(), 8);
+  EXPECT_EQ(report.dead_lettered(), 9);
   EXPECT_TRUE(report.deadline_exceeded());
   ASSERT_EQ(report.phases_size(), 5);
   EXPECT_EQ(report.phases(0).phase(), "QUIESCING");

@@ -59,7 +59,11 @@ sluice::Handler MakeHandler(const Options& options, HandledWriter& writer, const
     const int64_t begin_us = NowMicros();
     std::this_thread::sleep_for(std::chrono::milliseconds(options.work_ms));  // the work
     const Handled handled = Describe(message);
-    const bool fails = options.mode != "quick" && handled.num_delivered == 1 && handled.number % kNakEvery == 0;
+    const bool is_tenth = handled.number % kNakEvery == 0;
+    if (options.mode == "crash" && is_tenth) _exit(1);
+    const bool lasts = options.mode == "poison";
+    const bool fails = options.mode == "nak-all" || (options.mode != "quick" && options.mode != "crash" && is_tenth &&
+                                                     (lasts || handled.num_delivered == 1));
     if (options.mode == "spans") {
       char span[128];
       std::snprintf(span, sizeof(span), "span-%s-%lu-%ld-%d", std::string(message.key()).c_str(),
@@ -81,7 +85,8 @@ int main(int argc, char** argv) {
   cli.add_option("--consumer", options.consumer)->required();
   cli.add_option("--handled", options.handled_file)->required();
   cli.add_option("--told", options.told_file)->required();
-  cli.add_option("--mode", options.mode)->check(CLI::IsMember({"quick", "hung", "nak-some", "spans"}));
+  cli.add_option("--mode", options.mode)
+      ->check(CLI::IsMember({"quick", "hung", "nak-some", "nak-all", "poison", "crash", "spans"}));
   cli.add_option("--work-ms", options.work_ms);
   cli.add_option("--concurrency", options.concurrency);
   cli.add_option("--credit", options.credit);

@@ -11,7 +11,8 @@
 namespace sluice::integration {
 
 struct AppOptions {
-  // quick | hung | nak-some | spans: as nak-some, and tells of each run, as "span-<key>-<sequence>-<begin>-<acked>"
+  // quick | hung | nak-some | nak-all | poison: every tenth message fails whenever it comes | crash: every tenth kills
+  // its app | spans: as nak-some, and tells of each run, as "span-<key>-<sequence>-<begin>-<acked>"
   std::string mode = "quick";
   int work_ms = 0;  // what a message takes
   int concurrency = 1;

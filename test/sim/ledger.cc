@@ -91,7 +91,7 @@ void Ledger::OnPull(int owner, const core::PullRequest& request) {
     const Fate& fate = fates_[number - 1];
     const Attempt& attempt = *attempts_[number - 1];
     const bool waits = attempt.owner == owner && fate.received && !fate.seen && !fate.sent && !fate.replaced &&
-                       !(daemon.ordered() && LastAttempt(attempt));  // which has to stay
+                       !fate.buried && !(daemon.ordered() && LastAttempt(attempt));  // which has to stay
     buffered += waits && now() < fate.own_deadline;
   }
   if (daemon.ordered()) free += WaitingShare(owner).messages;
@@ -136,14 +136,14 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
       blame = BlameForAck(fate, link_renewed);
       break;
     case Verdict::kTerm:
-      if (fate.said != Verdict::kTerm) blame = "terminated what no app terminated";
+      blame = BlameForTerm(attempt, fate);
       if (fate.sent && !link_renewed) blame = "terminated twice";
       if (now() > fate.own_deadline || fate.expired) blame = "a TERM after the ack deadline";
       break;
     case Verdict::kNak:
       if (settlement.nak_delay > absl::ZeroDuration()) fate.nak_due = now() + settlement.nak_delay;
       blame = BlameForNak(attempt, fate, sending.pull_open && settlement.nak_delay == absl::ZeroDuration());
-      if (!fate.said && settlement.nak_delay == absl::ZeroDuration()) CheckReleaseOrder(attempt, fate);
+      if (!fate.said && !fate.buried && settlement.nak_delay == absl::ZeroDuration()) CheckReleaseOrder(attempt, fate);
       break;
     case Verdict::kInProgress:
       if (fate.sent) blame = "in progress, after a verdict";
@@ -169,6 +169,7 @@ const char* Ledger::BlameForNak(const Attempt& attempt, const Fate& fate, bool w
   if (fate.sent) return "NAKed twice";
   if (now() > fate.own_deadline || fate.expired) return "a NAK after the ack deadline";
   if (daemon.draining && would_bounce) return "a NAK while draining, into a pull of one's own";
+  if (fate.buried || HasFailedForGood(attempt, fate)) return BlameForNakOfLetter(attempt, fate);
   if (fate.said == Verdict::kNak) return BlameForNoRetry(attempt, fate);
   if (fate.said) return "NAKed what its app has settled otherwise";
   return BlameForRelease(attempt, fate);

@@ -22,6 +22,7 @@
 #include "core/fetched.h"
 #include "core/settlement.h"
 #include "test/sim/trace.h"
+#include "test/support/model_dead_letters.h"
 #include "test/support/model_jetstream.h"
 
 namespace sluice::test {
@@ -29,13 +30,14 @@ namespace sluice::test {
 // What becomes of every message, seen from outside of core, and the judge of section 1 of the design: each promise is
 // one rule here with a message of its own. It knows of every mishap, and so which exceptions they explain. The first
 // breach ends the simulation. Loop only.
-class Ledger final : public ModelJetStream::Witness {
+class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStream::Witness {
  public:
   // `calm_nats`: NATS has no mishaps, so that nothing excuses what is late there.
   Ledger(const base::Timers* timers, Trace* trace, bool calm_nats)
       : timers_(timers), trace_(trace), calm_nats_(calm_nats) {}
 
   void Watch(const ModelJetStream* server) { server_ = server; }
+  void Watch(const ModelDeadLetterStream* dead_letters) { dead_letters_ = dead_letters; }
   bool failed() const { return !failure_.empty(); }
   const std::string& failure() const { return failure_; }
   void Fail(std::string what);
@@ -81,6 +83,7 @@ class Ledger final : public ModelJetStream::Witness {
 
   // --- at the end ---
   void CheckAllSettled();
+  void CheckDeadLetters();
 
   uint64_t handled_twice() const { return handled_twice_; }
   uint64_t drains() const { return drains_; }
@@ -101,6 +104,12 @@ class Ledger final : public ModelJetStream::Witness {
   void OnVerdictSent(const Attempt& attempt, const core::Settlement& settlement,
                      ModelJetStream::Sending sending) override;
   void OnMisuse(int owner, absl::string_view what) override;
+
+  // ModelDeadLetterStream::Witness
+  void OnLetterSent(int owner, const core::DeadLetter& letter) override;
+  void OnLetterAnswered(int owner, uint64_t stream_sequence, bool stored) override;
+  void OnLetterStored(uint64_t stream_sequence, const std::string& id) override;
+  void OnAdvisory(int owner, uint64_t stream_sequence) override;
 
  private:
   // Of one attempt.
@@ -127,6 +136,11 @@ class Ledger final : public ModelJetStream::Witness {
     uint64_t failures = 0;                        // NAKs of its apps
     absl::Time retry_due = absl::InfinitePast();  // not before
     bool replaced = false;                        // unseen, by another attempt at its message
+    // Of dead letters.
+    bool said_in_drain = false;  // its verdict came while its daemon or its app was draining
+    bool buried = false;         // its dead letter was sent
+    bool letter_failed = false;  // and was not stored, or nobody knows
+    bool letter_stored = false;  // and its daemon knows
   };
   struct DaemonRecord {
     core::ConsumerOptions options;
@@ -227,6 +241,14 @@ class Ledger final : public ModelJetStream::Witness {
   bool LeaseIsOver(const StreamRecord& stream, const Fate& fate) const {
     return stream.unary && now() >= fate.lease_from + stream.lease;
   }
+  // Dead letters (ledger_dead_letters.cc).
+  bool Buries(const Attempt& attempt) const { return daemons_.at(attempt.owner).options.dead_letter.enabled(); }
+  bool HasFailedForGood(const Attempt& attempt, const Fate& fate) const;
+  bool IsBeingBuried(const Attempt& attempt, const Fate& fate) const;
+  const char* BlameForLetter(const Attempt& attempt, const Fate& fate, core::DeadLetterReason reason) const;
+  const char* BlameForTerm(const Attempt& attempt, const Fate& fate) const;
+  void OnBuried(const Attempt& attempt, Fate& fate);
+  const char* BlameForNakOfLetter(const Attempt& attempt, const Fate& fate) const;
   const char* BlameForReport(const DaemonRecord& record) const;
   void CheckReleaseOrder(const Attempt& attempt, const Fate& fate);
   void CheckNothingLeft(int daemon);
@@ -241,6 +263,7 @@ class Ledger final : public ModelJetStream::Witness {
   Trace* const trace_;
   const bool calm_nats_;
   const ModelJetStream* server_ = nullptr;
+  const ModelDeadLetterStream* dead_letters_ = nullptr;
   std::string failure_;
 
   std::deque<const Attempt*> attempts_;
@@ -248,6 +271,8 @@ class Ledger final : public ModelJetStream::Witness {
   std::map<int, DaemonRecord> daemons_;
   std::map<int, StreamRecord> streams_;
   std::unordered_map<uint64_t, std::vector<uint64_t>> handled_;  // stream sequence -> attempts
+  std::map<uint64_t, std::string> letter_ids_;                   // stream sequence -> Nats-Msg-Id
+  std::map<uint64_t, int> advised_;                              // stream sequence -> the daemon that was told
   uint64_t handled_twice_ = 0;
   uint64_t drains_ = 0;
   absl::Time leading_since_ = absl::InfinitePast();

@@ -18,7 +18,7 @@ void Ledger::OnReceivedInOrder(const Attempt& attempt) {
   std::vector<uint64_t>& numbers = daemons_.at(attempt.owner).received_by_key[KeyOf(attempt)];
   for (uint64_t number : numbers) {
     const bool same = attempts_[number]->stream_sequence == attempt.stream_sequence;
-    fates_[number].replaced |= same && !WithAnApp(*attempts_[number], fates_[number]);
+    fates_[number].replaced |= same && !fates_[number].buried && !WithAnApp(*attempts_[number], fates_[number]);
   }
   numbers.push_back(attempt.number);
 }
@@ -32,7 +32,7 @@ bool Ledger::Exhausted(const Attempt& attempt, const Fate& fate) const {
 // The daemon has done with it.
 bool Ledger::Finished(const Attempt& attempt, const Fate& fate) const {
   const bool settled = fate.said == Verdict::kAck || fate.said == Verdict::kTerm || Exhausted(attempt, fate);
-  return settled || fate.sent || fate.replaced || Expired(attempt, fate);
+  return (settled && !fate.buried) || fate.letter_stored || fate.sent || fate.replaced || Expired(attempt, fate);
 }
 
 bool Ledger::WithAnApp(const Attempt& attempt, const Fate& fate) const {

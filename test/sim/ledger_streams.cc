@@ -40,6 +40,11 @@ uint64_t Ledger::AwaitHeld(int daemon) {
       count += fates_[attempt].awaited;
     }
   }
+  for (uint64_t number = 0; number < fates_.size(); ++number) {
+    const Attempt& attempt = *attempts_[number];
+    if (attempt.owner != daemon || !IsBeingBuried(attempt, fates_[number])) continue;
+    count += !std::exchange(fates_[number].awaited, true);
+  }
   return count;
 }
 
@@ -60,7 +65,7 @@ void Ledger::OnDrained(int daemon, const core::DrainReport& report) {
 
 const char* Ledger::BlameForReport(const DaemonRecord& record) const {
   const core::DrainReport& report = record.report;
-  const uint64_t told = report.acked + report.terminated + report.naked + report.expired;
+  const uint64_t told = report.acked + report.terminated + report.naked + report.expired + report.dead_lettered;
   if (report.awaited != record.awaited) return "the report awaited another number";
   if (told > report.awaited || report.awaited - told > report.unsettled) return "the report does not add up";
   const bool kept_waiting = now() >= record.drain_deadline && report.awaited > 0;
@@ -187,6 +192,7 @@ const char* Ledger::BlameForGiving(const StreamRecord& record, const Attempt& at
   if (daemon.draining && !LastAttempt(attempt) && !ended_by_drain) return "given while draining";
   if (attempt.owner != record.daemon || !fate.received) return "given by a daemon that never received it";
   if (fate.sent) return "given again after its verdict";
+  if (fate.buried) return "given to an app while its dead letter is under way";
   if (fate.said) {
     if (const char* blame = BlameForRetry(attempt, fate)) return blame;
   }
@@ -238,11 +244,13 @@ void Ledger::OnResult(StreamRecord& record, core::SettleOutcome outcome, uint64_
   record.claims.erase(claim);
   if (outcome == core::SettleOutcome::kConfirmed && !ours) {
     const Attempt* pending = server_->pending(attempt.stream_sequence);
-    if (pending == &attempt && !fate.naked) Fail(absl::StrCat("confirmed behind the server's back: delivery ", id));
+    const bool kept = fate.letter_failed;  // the daemon has the word, and goes on with it
+    if (pending == &attempt && !fate.naked && !kept)
+      Fail(absl::StrCat("confirmed behind the server's back: delivery ", id));
   }
   if (outcome == core::SettleOutcome::kFailed) {
     const bool explained = HealthySince(record.daemon) > fate.said_at || deleted_at_ > attempt.sent ||
-                           now() >= fate.own_deadline || record.app_drains || daemons_.at(record.daemon).draining;
+                           Expired(attempt, fate) || record.app_drains || daemons_.at(record.daemon).draining;
     if (!explained) Fail(absl::StrCat("a verdict failed for no reason: delivery ", id));
   }
 }
@@ -342,6 +350,7 @@ void Ledger::BeforeSettle(int stream, absl::Span<const core::SettleRun> runs) {
         fate.retry_due = now() + run.settlement.nak_delay;
       }
       fate.said_at = now();
+      fate.said_in_drain = daemons_.at(record.daemon).draining || record.app_drains;
       fate.acked_late |= late && verdict == Verdict::kAck;
       if (!late && record.request.confirm_settlements) {
         const Attempt& attempt = *attempts_[held->second];
@@ -403,7 +412,7 @@ void Ledger::OnHandled(uint64_t attempt) {
     const bool settled = fate.said == Verdict::kAck || fate.said == Verdict::kTerm;
     if (first >= attempt || !settled) continue;
     const bool explained = daemons_.at(by.owner).killed || fate.lost || deleted_at_ > by.sent || fate.taken ||
-                           HealthySince(by.owner) > fate.said_at;
+                           HealthySince(by.owner) > fate.said_at || fate.letter_failed || (fate.buried && fate.naked);
     if (!explained) Fail(absl::StrCat("message ", sequence, " was handled twice"));
   }
   earlier.push_back(attempt);

@@ -26,7 +26,7 @@ void SimPod::Start() {
   auto source = std::make_unique<ModelSource>(context_.server, context_.timers, source_options_, context_.ledger);
   source_ = source.get();
   daemon_ = std::make_unique<core::Daemon>(context_.timers);
-  daemon_->AddConsumer(options_, std::move(source));
+  daemon_->AddConsumer(options_, std::move(source), std::make_unique<ModelDeadLetters>(context_.dead_letters, number_));
 }
 
 void SimPod::Kill() {

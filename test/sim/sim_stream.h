@@ -22,6 +22,7 @@ struct SimContext {
   Dice* dice;
   Ledger* ledger;
   ModelJetStream* server;
+  ModelDeadLetterStream* dead_letters;
 };
 
 // One app stream, with both its ends and what is under way between them, in order. Kept by the app, and by what is

@@ -33,6 +33,9 @@ Simulation::Simulation(uint64_t seed, const FaultMix& mix)
       ledger_(&loop_.timers(), &trace_, mix.nats == 0 && mix.deletes == 0) {
   server_ = std::make_unique<ModelJetStream>(&loop_.timers(), ServerOptions(dice_), &ledger_);
   ledger_.Watch(server_.get());
+  dead_letters_ =
+      std::make_unique<ModelDeadLetterStream>(server_.get(), &loop_.timers(), DeadLetterOptions(), &ledger_);
+  ledger_.Watch(dead_letters_.get());
   const core::ConsumerOptions options = ConsumerOptions();
   const ModelSource::Options source_options = SourceOptions();
   const int pods = static_cast<int>(dice_.Between(1, 3));
@@ -93,6 +96,7 @@ core::ConsumerOptions Simulation::ConsumerOptions() {
     options.app_health.failures = static_cast<uint32_t>(dice_.Between(1, 4));
     options.app_health.window = dice_.Between(absl::Seconds(1), absl::Seconds(30));
   }
+  if (dice_.Chance(0.6)) options.dead_letter = DeadLetterPolicy(options.redelivery.max_attempts);
   return options;
 }
 
@@ -108,6 +112,27 @@ core::RedeliveryPolicy Simulation::RedeliveryPolicy() {
   if (dice_.Chance(0.5)) policy.max_attempts = dice_.Between(1, 5);
   policy.delayed_share = static_cast<uint32_t>(dice_.Between(1, 100));
   return policy;
+}
+
+core::DeadLetterPolicy Simulation::DeadLetterPolicy(uint64_t max_attempts) {
+  core::DeadLetterPolicy policy;
+  policy.subject = "dead.orders";
+  policy.on_term = dice_.Chance(0.5);
+  if (dice_.Chance(0.3)) policy.max_deliveries = max_attempts + dice_.Between(1, 4);
+  return policy;
+}
+
+ModelDeadLetterStream::Options Simulation::DeadLetterOptions() {
+  ModelDeadLetterStream::Options options;
+  if (dice_.Chance(0.5)) {
+    options.refuses = dice_.Chance(0.5) ? 0.3 : 0;
+    options.loses = dice_.Chance(0.5) ? 0.2 : 0;
+    options.forgets = dice_.Chance(0.5) ? 0.2 : 0;
+    options.unheard = dice_.Chance(0.2) ? 0.3 : 0;
+  }
+  if (dice_.Chance(0.2)) options.most_latency = absl::Milliseconds(500);
+  options.seed = dice_.Seed();
+  return options;
 }
 
 ModelSource::Options Simulation::SourceOptions() {
@@ -186,6 +211,7 @@ bool Simulation::Run() {
   Every(mix_.deletes, &Simulation::DeleteMishap);
   Every(mix_.drains, &Simulation::DrainMishap);
   Every(mix_.kills, &Simulation::KillMishap);
+  Every(0.1, &Simulation::DeadLetterMishap);
   RunUntil(faults_end_, &Simulation::Never);
   Heal();
   if (!RunUntil(loop_.now() + kMostHealing, &Simulation::AllSettled)) ledger_.CheckAllSettled();
@@ -193,6 +219,7 @@ bool Simulation::Run() {
   DrainAll();
   if (!RunUntil(loop_.now() + 2 * kLastDrain, &Simulation::AllDrained)) ledger_.Fail("the last drain does not end");
   if (server_->num_ack_pending() > 0 && AllSettled()) ledger_.Fail("settled, but still pending");
+  ledger_.CheckDeadLetters();
   return !ledger_.failed();
 }
 
@@ -303,12 +330,20 @@ void Simulation::DrainMishap() {
 
 void Simulation::KillMishap() { dice_.Pick(pods_)->Kill(); }
 
+// There is no stream for them for a while.
+void Simulation::DeadLetterMishap() {
+  dead_letters_->SetMissing(true);
+  loop_.timers().After(dice_.Between(absl::Milliseconds(100), absl::Seconds(6)),
+                       [this] { dead_letters_->SetMissing(false); });
+}
+
 // Every mishap is over; whoever is odd is replaced.
 void Simulation::Heal() {
   if (ledger_.failed()) return;
   trace_.Add("healing");
   server_->RefusePulls(PullStatus::Kind::kExpired, 0);
   server_->RefuseAttach(absl::OkStatus(), 0);
+  dead_letters_->Heal();
   for (auto& pod : pods_) {
     if (pod->running() && !pod->serving()) pod->Terminate(absl::ZeroDuration());
   }

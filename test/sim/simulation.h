@@ -42,18 +42,21 @@ class Simulation {
   std::string Explain() const;  // what broke, and the last lines of the trace
   uint64_t trace_hash() const { return trace_.hash(); }
   const Ledger& ledger() const { return ledger_; }
+  uint64_t dead_letters() const { return dead_letters_->letters().size(); }
   uint64_t settled() const { return server_->published() - server_->unsettled(); }
 
  private:
   static ModelJetStream::Options ServerOptions(Dice& dice);
   core::ConsumerOptions ConsumerOptions();
   core::RedeliveryPolicy RedeliveryPolicy();
+  core::DeadLetterPolicy DeadLetterPolicy(uint64_t max_attempts);
+  ModelDeadLetterStream::Options DeadLetterOptions();
   ModelSource::Options SourceOptions();
   core::Credit RandomCredit();
   AppProfile RandomProfile(int app);
   AppProfile HealthyProfile();
   FetcherProfile RandomFetcher();
-  SimContext context() { return {&loop_.timers(), &dice_, &ledger_, server_.get()}; }
+  SimContext context() { return {&loop_.timers(), &dice_, &ledger_, server_.get(), dead_letters_.get()}; }
 
   void PublishSome();
   void Every(double per_second, void (Simulation::*mishap)());
@@ -62,6 +65,7 @@ class Simulation {
   void DeleteMishap();
   void DrainMishap();
   void KillMishap();
+  void DeadLetterMishap();
   bool RunUntil(absl::Time limit, bool (Simulation::*done)() const);
   bool Never() const { return false; }
   bool AllSettled() const { return server_->unsettled() == 0; }
@@ -77,6 +81,7 @@ class Simulation {
   Trace trace_;
   Ledger ledger_;
   std::unique_ptr<ModelJetStream> server_;
+  std::unique_ptr<ModelDeadLetterStream> dead_letters_;
   std::vector<std::unique_ptr<SimPod>> pods_;
   std::vector<std::unique_ptr<SimApp>> apps_;
   std::vector<std::unique_ptr<SimFetcher>> fetchers_;

@@ -39,17 +39,21 @@ TEST_P(SimulationTest, KeepsEveryPromise) {
   uint64_t settled = 0;
   uint64_t drains = 0;
   uint64_t handled_twice = 0;
+  uint64_t dead_letters = 0;
   for (uint64_t index = 1; index <= seeds; ++index) {
     Simulation simulation(only > 0 ? only : index, GetParam());
     ASSERT_TRUE(simulation.Run()) << simulation.Explain();
     settled += simulation.settled();
     drains += simulation.ledger().drains();
     handled_twice += simulation.ledger().handled_twice();
+    dead_letters += simulation.dead_letters();
   }
   EXPECT_GT(settled, 0u);
   EXPECT_GT(drains, 0u);
+  EXPECT_TRUE(only > 0 || dead_letters > 0);
   RecordProperty("settled", static_cast<int>(settled));
   RecordProperty("drains", static_cast<int>(drains));
+  RecordProperty("dead_letters", static_cast<int>(dead_letters));
   RecordProperty("handled_twice_with_an_excuse", static_cast<int>(handled_twice));
 }
 

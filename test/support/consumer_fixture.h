@@ -8,6 +8,7 @@
 
 #include "core/daemon.h"
 #include "test/support/recording_stream.h"
+#include "test/support/scripted_dead_letters.h"
 #include "test/support/scripted_source.h"
 #include "test/support/sim_clock.h"
 
@@ -23,7 +24,12 @@ class ConsumerFixture : public testing::Test {
     options_.durable = "orders";
     auto source = std::make_unique<ScriptedSource>();
     source_ = source.get();
-    daemon_.AddConsumer(options_, std::move(source));
+    std::unique_ptr<ScriptedDeadLetters> dead_letters;
+    if (options_.dead_letter.enabled()) {
+      dead_letters = std::make_unique<ScriptedDeadLetters>();
+      dead_letters_ = dead_letters.get();
+    }
+    daemon_.AddConsumer(options_, std::move(source), std::move(dead_letters));
     source_->ComeUp(info);
   }
 
@@ -73,6 +79,7 @@ class ConsumerFixture : public testing::Test {
   core::ConsumerOptions options_;
   core::Daemon daemon_{&loop_.timers()};
   ScriptedSource* source_ = nullptr;
+  ScriptedDeadLetters* dead_letters_ = nullptr;  // null: there are none
 };
 
 using Strings = std::vector<std::string>;

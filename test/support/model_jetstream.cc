@@ -309,6 +309,7 @@ void ModelJetStream::Requeue(uint64_t stream_sequence, Pending& pending) {
     exhausted_.insert(stream_sequence);
     --unsettled_;
     witness_->OnExhausted(last);
+    if (when_exhausted_) when_exhausted_(last);
     return;
   }
   pending.queued = true;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -135,6 +136,8 @@ class ModelJetStream {
   void Pause(absl::Time until);
   void RefusePulls(core::PullStatus::Kind kind, int count);
   void RefuseAttach(absl::Status status, int count);
+  // The MAX_DELIVERIES advisory.
+  void WhenExhausted(std::function<void(const Attempt&)> callback) { when_exhausted_ = std::move(callback); }
 
   // --- for the test: how it stands ---
   bool exists() const { return exists_; }
@@ -209,6 +212,7 @@ class ModelJetStream {
   std::deque<StoredMessage> stream_;
   std::deque<bool> settled_;
   std::set<uint64_t> exhausted_;
+  std::function<void(const Attempt&)> when_exhausted_;
   uint64_t unsettled_ = 0;
 
   std::map<int, Connection> connections_;

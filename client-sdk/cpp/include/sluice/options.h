@@ -68,6 +68,7 @@ struct DrainReport {
   uint64_t late = 0;
   uint64_t released = 0;
   uint64_t unsettled = 0;
+  uint64_t dead_lettered = 0;
   std::vector<std::pair<std::string, std::chrono::microseconds>> phases{};
 };
 
