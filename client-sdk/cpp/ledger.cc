@@ -72,7 +72,7 @@ bool Ledger::Rejoin(const v1::Delivery& delivery, std::vector<Settlement>& to_te
   if (const auto doubt = in_doubt_.find(message.sequence);
       doubt != in_doubt_.end() && doubt->second.message == message) {
     to_tell.push_back({delivery.id(), doubt->second.verdict});
-    Remember({message, delivery.id(), stream_, doubt->second.verdict});
+    Remember({message, delivery.id(), stream_, doubt->second.verdict, delivery.token()});
     return true;
   }
   return false;
@@ -90,22 +90,33 @@ std::optional<uint64_t> Ledger::Settle(Held& held, const Verdict& verdict) {
     RememberInDoubt(message, verdict);
   }
   if (held.stream != stream_) return std::nullopt;
-  Remember({message, held.id, held.stream, verdict});
+  Remember({message, held.id, held.stream, verdict, held.delivery->token()});
   if (!connected_) return std::nullopt;
   return held.id;
 }
 
-std::vector<uint64_t> Ledger::ToResume() const {
-  constexpr size_t kMost = 1 << 20;  // of Open.resume
-  std::vector<uint64_t> ids;
+void Ledger::NameHeld(bool kept, v1::Open& open) const {
+  constexpr int kMost = 1 << 20;           // of Open.resume
+  constexpr size_t kMostBytes = 12 << 20;  // a request has at most 16 MiB
+  constexpr size_t kIdBytes = 16;          // of an entry, beside its token
+  size_t bytes = 0;
+  const auto name = [&](uint64_t id, const std::string* token) {
+    bytes += kIdBytes + (token != nullptr ? token->size() : 0);
+    if (open.resume_size() == kMost || bytes > kMostBytes) return;
+    v1::Held& held = *open.add_resume();
+    held.set_id(id);
+    if (token != nullptr) held.set_token(*token);
+  };
   ForEachHeld([&](const Held& held) {
-    if (held.stream == stream_) ids.push_back(held.id);
+    if (held.stream == stream_) name(held.id, kept ? &held.delivery->token() : nullptr);
   });
-  for (const Given& given : given_) {
-    if (given.stream == stream_) ids.push_back(given.id);
+  for (size_t i = given_.size(); i > 0; --i) {
+    const Given& given = given_[(next_given_ + i - 1) % given_.size()];
+    if (given.stream != stream_) continue;
+    const bool harmless = given.verdict.kind() == Verdict::Kind::kAck;
+    const bool repeatable = given.verdict.kind() == Verdict::Kind::kTerm && kept;
+    name(given.id, harmless || repeatable ? &given.token : nullptr);
   }
-  if (ids.size() > kMost) ids.resize(kMost);
-  return ids;
 }
 
 std::vector<Settlement> Ledger::OnOpened(const std::unordered_map<uint64_t, uint64_t>& resumed) {
@@ -121,9 +132,8 @@ std::vector<Settlement> Ledger::OnOpened(const std::unordered_map<uint64_t, uint
       given.id = found->second;
       given.stream = stream_;
       to_tell.push_back({given.id, given.verdict});
-    } else {
-      RememberInDoubt(given.message, given.verdict);
     }
+    RememberInDoubt(given.message, given.verdict);  // it may already be on its way to us again
   }
   ForEachHeld([&](Held& held) {
     if (held.stream != previous) return;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -24,7 +25,7 @@ struct Settlement {
 // A stream that is opened answers which of the messages it still holds:
 //   held, resumed       goes on under its new id
 //   held, not resumed   lost: dropped if no handler has it yet, else an orphan, whose verdict nobody waits for
-//   settled, resumed    its verdict got lost on the way: sent again
+//   settled, resumed    its verdict got lost on the way: sent again, and in doubt as well
 //   settled, not        the verdict arrived, or its daemon died with it: in doubt
 // JetStream delivers an orphan, or one in doubt whose ack it never saw, once more. If that comes to this app, the
 // orphan's handler goes on for the new attempt, and the verdict in doubt is given again.
@@ -42,8 +43,11 @@ class Ledger {
   // cannot now, and is told once a stream has resumed it.
   std::optional<uint64_t> Settle(Held& held, const Verdict& verdict);
 
-  // For Open.resume.
-  std::vector<uint64_t> ToResume() const;
+  // For Open.resume: what is held, then the last verdicts, the newest first, as far as it fits into a request. With a
+  // token goes what may be settled through another daemon process: acks always, as they do no harm; what has no
+  // verdict, and terms, only if they are `kept`, that is, no daemon can have given them back; naks never, as a second
+  // one could take the message from its new holder.
+  void NameHeld(bool kept, v1::Open& open) const;
   // A new stream knows `resumed`: old id -> new id.
   std::vector<Settlement> OnOpened(const std::unordered_map<uint64_t, uint64_t>& resumed);
   void OnStreamEnded() { connected_ = false; }
@@ -71,6 +75,7 @@ class Ledger {
     uint64_t id;
     uint32_t stream;
     Verdict verdict;
+    std::string token;
   };
   struct Doubt {
     Identity message;

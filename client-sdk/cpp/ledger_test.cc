@@ -40,6 +40,7 @@ class LedgerTest : public ::testing::Test {
       delivery.set_id(content.id);
       delivery.set_stream_sequence(content.sequence);
       delivery.set_num_delivered(content.num_delivered);
+      delivery.set_token("token of " + std::to_string(content.id));
       delivery.mutable_timestamp()->set_seconds(content.stored != 0 ? content.stored : content.sequence);
     }
     frames_.push_back(std::move(frame));
@@ -60,6 +61,27 @@ class LedgerTest : public ::testing::Test {
     return ledger_.OnOpened(resumed);
   }
 
+  v1::Open Name(bool kept = true) {
+    v1::Open open;
+    ledger_.NameHeld(kept, open);
+    return open;
+  }
+  std::vector<uint64_t> Named() {
+    std::vector<uint64_t> ids;
+    const v1::Open open = Name();
+    for (const v1::Held& held : open.resume()) ids.push_back(held.id());
+    return ids;
+  }
+  // The ids that go with the token of their message.
+  std::vector<uint64_t> WithToken(bool kept) {
+    std::vector<uint64_t> ids;
+    const v1::Open open = Name(kept);
+    for (const v1::Held& held : open.resume()) {
+      if (held.token() == "token of " + std::to_string(held.id())) ids.push_back(held.id());
+    }
+    return ids;
+  }
+
   const std::shared_ptr<Session> session_ = std::make_shared<Session>(SessionOptions{"orders", "me", {}, {}, {}});
   Ledger ledger_{kCredit, kRemembered};
   std::vector<std::unique_ptr<Frame>> frames_;
@@ -78,12 +100,47 @@ TEST_F(LedgerTest, ResumingNamesWhatIsHeldAndTheLastVerdicts) {
   ReceiveAndStart({.id = 1, .sequence = 1});
   Receive({.id = 2, .sequence = 2});
   ledger_.Settle(ReceiveAndStart({.id = 3, .sequence = 3}), Ack());
-  EXPECT_THAT(ledger_.ToResume(), UnorderedElementsAre(1, 2, 3));
+  EXPECT_THAT(Named(), UnorderedElementsAre(1, 2, 3));
+}
+
+// A second NAK through another daemon would take the message from its new holder; so would a verdict on what the first
+// daemon has given back. Mutation: tokens with everything.
+TEST_F(LedgerTest, OnlyWhatMayBeSettledElsewhereIsNamedWithItsToken) {
+  ReceiveAndStart({.id = 1, .sequence = 1});
+  Receive({.id = 2, .sequence = 2});
+  ledger_.Settle(ReceiveAndStart({.id = 3, .sequence = 3}), Ack());
+  ledger_.Settle(ReceiveAndStart({.id = 4, .sequence = 4}), Nak());
+  ledger_.Settle(ReceiveAndStart({.id = 5, .sequence = 5}), Term("no"));
+  EXPECT_THAT(Named(), UnorderedElementsAre(1, 2, 3, 4, 5));
+  EXPECT_THAT(WithToken(/*kept=*/true), UnorderedElementsAre(1, 2, 3, 5));
+  EXPECT_THAT(WithToken(/*kept=*/false), ElementsAre(3));
+}
+
+TEST_F(LedgerTest, WhatFitsIntoARequestIsNamedTheHeldFirstThenTheLastVerdicts) {
+  ledger_.Settle(ReceiveAndStart({.id = 1, .sequence = 1}), Ack());
+  ledger_.Settle(ReceiveAndStart({.id = 2, .sequence = 2}), Ack());
+  Receive({.id = 3, .sequence = 3});
+  EXPECT_THAT(Named(), ElementsAre(3, 2, 1));
+  for (uint64_t id = 4; id <= 10; ++id) {
+    Frame& frame = MakeFrame({{id, id}});
+    frame.response->mutable_deliveries()->mutable_deliveries(0)->set_token(std::string(2 << 20, 't'));
+    ledger_.Accept(frame);
+  }
+  EXPECT_LE(Name().ByteSizeLong(), 16u << 20);
+  EXPECT_THAT(Named(), testing::Contains(3));
+}
+
+// The daemon's successor adopted it, but JetStream had sent it again already, before the ack was there.
+TEST_F(LedgerTest, WhatIsResumedAfterItsVerdictIsNotRunWhenItComesBack) {
+  ledger_.Settle(ReceiveAndStart({.id = 1, .sequence = 9}), Ack());
+  EXPECT_THAT(Reopen({{1, 51}}), ElementsAre(Settlement{51, Ack()}));
+  EXPECT_FALSE(Receive({.id = 60, .sequence = 9, .num_delivered = 2}).Start());
+  EXPECT_THAT(told_, ElementsAre(Settlement{60, Ack()}));
 }
 
 TEST_F(LedgerTest, OnlyAsManyVerdictsAreRememberedAsAsked) {
   for (uint64_t id = 1; id <= kRemembered + 3; ++id) ledger_.Settle(ReceiveAndStart({id, id}), Ack());
-  EXPECT_THAT(ledger_.ToResume(), UnorderedElementsAre(4, 5, 6, 7, 8, 9, 10, 11));
+  EXPECT_THAT(Named(), UnorderedElementsAre(4, 5, 6, 7, 8, 9, 10, 11));
 }
 
 TEST_F(LedgerTest, WhatIsResumedGoesOnUnderItsNewId) {
@@ -100,7 +157,7 @@ TEST_F(LedgerTest, AVerdictThatGotLostIsToldAgainInOrder) {
   EXPECT_EQ(ledger_.Settle(second, Term("no")), std::nullopt);
   EXPECT_EQ(ledger_.Settle(first, Ack()), std::nullopt);
   EXPECT_THAT(ledger_.OnOpened({{1, 51}, {2, 52}}), ElementsAre(Settlement{52, Term("no")}, Settlement{51, Ack()}));
-  EXPECT_THAT(ledger_.ToResume(), UnorderedElementsAre(51, 52)) << "it may get lost once more";
+  EXPECT_THAT(Named(), UnorderedElementsAre(51, 52)) << "it may get lost once more";
 }
 
 TEST_F(LedgerTest, WhatIsNotResumedIsDroppedOrCancelled) {
@@ -112,7 +169,7 @@ TEST_F(LedgerTest, WhatIsNotResumedIsDroppedOrCancelled) {
   EXPECT_EQ(ledger_.Settle(running, Ack()), std::nullopt);
   EXPECT_EQ(ledger_.stats().lost, 2u);
   EXPECT_EQ(ledger_.stats().in_flight, 0u);
-  EXPECT_THAT(ledger_.ToResume(), IsEmpty()) << "the ids mean nothing to this stream";
+  EXPECT_THAT(Named(), IsEmpty()) << "the ids mean nothing to this stream";
 }
 
 TEST_F(LedgerTest, AMessageThatComesBackToItsRunningHandlerIsNotRunTwice) {
@@ -211,7 +268,7 @@ TEST_F(LedgerTest, ForgettingAFrameForgetsItsMessagesOnly) {
   Receive({.id = 2, .sequence = 2});
   Receive({.id = 3, .sequence = 3});
   ledger_.Forget(*frames_[0]);
-  EXPECT_THAT(ledger_.ToResume(), UnorderedElementsAre(2, 3));
+  EXPECT_THAT(Named(), UnorderedElementsAre(2, 3));
 }
 
 }  // namespace

@@ -69,10 +69,12 @@ grpc::Status Session::RunStream(v1::ConsumerService::Stub& stub) {
   reads_over_ = released_ = false;
   followed_ = Wish::kServe;
   done_.reset();
+  const bool kept = StillKept();
+  drained_ = false;
   drain_deadline_.reset();
   connected_since_.reset();
   give_up_ = SteadyClock::now() + kOpenTimeout;
-  outbox_.Open(OpenRequest());
+  outbox_.Open(OpenRequest(kept));
   lock.unlock();
   stream.Start();
   lock.lock();
@@ -83,7 +85,14 @@ grpc::Status Session::RunStream(v1::ConsumerService::Stub& stub) {
   return *done_;
 }
 
-v1::ConsumeRequest Session::OpenRequest() const {
+// Whether a daemon that died since can have given back nothing of what the last stream held: not by the end of a drain,
+// and not by the end of its resume window.
+bool Session::StillKept() const {
+  const bool by_drain = drained_ || (drain_deadline_ && system_clock::now() >= *drain_deadline_);
+  return !by_drain && SteadyClock::now() - last_connected_ < kResumeWindow;
+}
+
+v1::ConsumeRequest Session::OpenRequest(bool kept) const {
   v1::ConsumeRequest request;
   v1::Open& open = *request.mutable_open();
   open.set_consumer(options_.consumer);
@@ -91,7 +100,8 @@ v1::ConsumeRequest Session::OpenRequest() const {
   open.set_max_batch(options_.consume.max_batch);
   open.mutable_credit()->set_messages(wish_ == Wish::kServe ? credit_.messages() : 0);
   open.mutable_credit()->set_bytes(options_.consume.credit.bytes);
-  for (const uint64_t id : ledger_.ToResume()) open.add_resume()->set_id(id);
+  open.set_resumable(options_.consume.resumable);
+  ledger_.NameHeld(kept, open);
   return request;
 }
 
@@ -207,6 +217,7 @@ void Session::OnOpened(const v1::Opened& opened) {
   for (const v1::Resumed& one : opened.resumed()) resumed.emplace(one.held_id(), one.id());
   std::unique_lock lock(mutex_);
   Tell(ledger_.OnOpened(resumed));
+  ledger_.stats().refused += opened.refused_size();
   max_lease_ = milliseconds(TimeUtil::DurationToMilliseconds(opened.max_lease()));
   followed_ = Wish::kServe;
   connected_since_ = SteadyClock::now();
@@ -252,6 +263,7 @@ void Session::OnDrained(const v1::Drained& drained) {
   const DrainReport report = ToReport(drained.report());
   {
     std::lock_guard lock(mutex_);
+    drained_ = true;
     if (wish_ == Wish::kDrain) drain_report_ = report;
   }
   Call(options_.consume.on_drained, report);

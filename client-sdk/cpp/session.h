@@ -72,7 +72,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // Own thread.
   grpc::Status RunStream(v1::ConsumerService::Stub& stub);
-  v1::ConsumeRequest OpenRequest() const;
+  v1::ConsumeRequest OpenRequest(bool kept) const;
+  bool StillKept() const;  // with the mutex
   void Serve(Stream& stream, std::unique_lock<std::mutex>& lock);
   void FollowWish(std::unique_lock<std::mutex>& lock);
   bool IsLast(const grpc::Status& end) const;
@@ -117,6 +118,7 @@ class Session : public std::enable_shared_from_this<Session> {
   SteadyClock::time_point give_up_;         // cancel it then
   std::chrono::milliseconds max_lease_{0};  // 0: not told
   std::optional<std::chrono::system_clock::time_point> drain_deadline_;
+  bool drained_ = false;  // the daemon has given back what was left
   std::optional<SteadyClock::time_point> connected_since_;
   SteadyClock::time_point last_connected_{};
 };

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "jetstream/dead_letters.h"
 #include "jetstream/source.h"
+#include "token/key_file.h"
 
 namespace sluice::app {
 Process::~Process() {
@@ -28,13 +29,13 @@ absl::Status Process::Start() {
                                     .reflection = config_.listen.reflection,
                                     .version = SLUICE_VERSION,
                                     .drain_timeout = config_.drain.timeout,
-                                    .nats_status = [this] { return NatsStatus(); },
-                                    .tokens = &tokens_},
+                                    .nats_status = [this] { return NatsStatus(); }},
                                    &loop_, daemon_.get());
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
 
-  const absl::Status connected = Connect();
+  absl::Status connected = MakeTokens();
+  if (connected.ok()) connected = Connect();
   thread_ = std::thread([this] { loop_.Run(); });  // in any case: the server cannot end without
   if (!connected.ok()) return connected;
   server_->SetServing(true);
@@ -44,7 +45,31 @@ absl::Status Process::Start() {
                             {"tcp_port", server_->tcp_port()},
                             {"consumers", config_.consumers.size()}});
   // Whoever asks for health stops sending apps here from the first moment of the drain.
-  loop_.Post([this] { daemon_->WhenDraining([this] { server_->SetServing(false); }); });
+  loop_.Post([this] {
+    daemon_->WhenDraining([this] {
+      mark_->Remove();
+      server_->SetServing(false);
+    });
+  });
+  return absl::OkStatus();
+}
+
+// Behind the server's lock on the socket: one daemon at a time.
+absl::Status Process::MakeTokens() {
+  const config::Listen& listen = config_.listen;
+  std::string path = listen.token_key_file;
+  if (path.empty() && !listen.unix_socket.empty()) path = absl::StrCat(listen.unix_socket, ".key");
+  if (path.empty()) {
+    base::LogInfo(
+        "tokens end with this daemon: with no Unix socket, give listen.token_key_file to let apps resume "
+        "after a crash");
+  }
+  const absl::StatusOr<std::string> key = path.empty() ? token::RandomKey() : token::LoadOrMakeKey(path);
+  if (!key.ok()) return key.status();
+  const uint64_t instance = token::RandomInstance();
+  mark_ = std::make_unique<token::ServingMark>(path.empty() ? "" : absl::StrCat(path, ".serving"), instance);
+  tokens_ = std::make_unique<token::HmacTokenCodec>(*key, instance, mark_->crashed());
+  daemon_->SetTokens(tokens_.get());
   return absl::OkStatus();
 }
 

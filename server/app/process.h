@@ -17,6 +17,7 @@
 #include "rpc/server.h"
 #include "token/codec.h"
 #include "token/key_file.h"
+#include "token/serving_mark.h"
 
 namespace sluice::app {
 
@@ -48,6 +49,7 @@ class Process {
   std::string Leftovers();
 
  private:
+  absl::Status MakeTokens();
   absl::Status Connect();
   void AddConsumers();
   rpc::NatsStatus NatsStatus() const;  // loop
@@ -55,12 +57,13 @@ class Process {
   bool RunOnLoop(absl::AnyInvocable<void()> task, absl::Duration patience);
 
   const config::Config config_;
-  const token::HmacTokenCodec tokens_{token::RandomKey(), token::RandomInstance()};
   const base::SteadyClock clock_;
   base::EventLoop loop_{&clock_};
   std::unique_ptr<jetstream::Connection> connection_;  // outlives daemon_, whose sources use it; loop only once it runs
-  std::unique_ptr<core::Daemon> daemon_;               // loop only once it runs
-  std::thread thread_;                                 // runs loop_
+  std::unique_ptr<token::ServingMark> mark_;
+  std::unique_ptr<token::HmacTokenCodec> tokens_;  // outlives daemon_
+  std::unique_ptr<core::Daemon> daemon_;           // loop only once it runs
+  std::thread thread_;                             // runs loop_
   std::unique_ptr<rpc::Server> server_;
 };
 

@@ -41,6 +41,7 @@ struct Nats {
 struct Listen {
   std::string unix_socket = "/run/sluice/sluice.sock";
   std::string tcp;
+  std::string token_key_file;  // empty: beside the Unix socket
   bool reflection = false;
 };
 

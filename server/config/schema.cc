@@ -19,6 +19,7 @@ constexpr int64_t kMostAttempts = 1'000'000;
 constexpr int64_t kMostFailures = 10'000;
 constexpr double kMostFactor = 100;
 constexpr size_t kMostText = 255;
+constexpr size_t kMostPath = 4096;
 constexpr size_t kMostDescription = 4096;  // nats-server's JSMaxDescriptionLen
 
 Kind<Tls> TlsKind() {
@@ -60,6 +61,10 @@ Kind<Listen> ListenKind() {
       {"tcp", &Listen::tcp, TcpAddress(),
        "TCP address for the apps. There is no login: keep it on 127.0.0.1. Port 0 lets the system choose. Empty: "
        "none."},
+      Key<Listen>("token_key_file", &Listen::token_key_file, Text(kMostPath),
+                  "The key of the tokens that apps resume with after a crash; made with mode 0600 if it is not there. "
+                  "Keep it where it outlives the container, as an emptyDir does.")
+          .DefaultIs("`listen.unix` and `.key`"),
       {"reflection", &Listen::reflection, Boolean(), "Serves gRPC reflection, for `grpcurl` and the like."},
   });
 }

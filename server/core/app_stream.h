@@ -24,6 +24,12 @@ struct Credit {
   static constexpr uint64_t kMaxBytes = uint64_t{1} << 30;
 };
 
+// A delivery of an earlier stream, maybe of another daemon process.
+struct HeldToken {
+  uint64_t held_id = 0;  // as the app calls it
+  std::string token;
+};
+
 // The first request of a stream.
 struct OpenRequest {
   std::string consumer;
@@ -31,7 +37,9 @@ struct OpenRequest {
   Credit credit;
   uint32_t max_batch = kMaxBatch;
   bool confirm_settlements = false;                  // tell the server's word on each verdict
+  bool resumable = false;                            // a token in each delivery
   std::vector<uint64_t> resume;                      // ids of an earlier stream of this client
+  std::vector<HeldToken> tokens;                     // the same, where it has tokens; any bytes
   bool unary = false;                                // of Fetch, not an app's stream (unary_access.h)
   absl::Time wanted_until = absl::InfiniteFuture();  // nobody waits for what comes later
 
@@ -46,6 +54,16 @@ struct OpenedNotice {
   Credit credit;
   uint32_t max_batch;
   std::vector<uint64_t> resumed;  // ids are the same as in the earlier stream
+  struct Adopted {
+    uint64_t held_id;
+    uint64_t id;
+  };
+  std::vector<Adopted> adopted;  // those under a new id
+  struct Refused {
+    uint64_t held_id;
+    std::string reason;
+  };
+  std::vector<Refused> refused;  // of the tokens
   std::string stream;
   std::string durable;
 };

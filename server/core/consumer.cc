@@ -10,7 +10,7 @@
 namespace sluice::core {
 
 Consumer::Consumer(base::Timers* timers, const ConsumerOptions& options, std::unique_ptr<MessageSource> source,
-                   Owner* owner, std::unique_ptr<DeadLetterSink> sink)
+                   Owner* owner, std::unique_ptr<DeadLetterSink> sink, const TokenCodec* tokens)
     : timers_(timers),
       options_(options),
       source_(std::move(source)),
@@ -24,6 +24,7 @@ Consumer::Consumer(base::Timers* timers, const ConsumerOptions& options, std::un
           timers, options.app_health, [this] { OnHealthChanged(); }, [this] { Pump(); }),
       ready_timer_(timers),
       unary_(this, timers),
+      tokens_(tokens),
       drain_(timers, options.name),
       drain_timer_(timers),
       intake_(timers, options_, source_.get(), this) {
@@ -71,8 +72,9 @@ absl::StatusOr<Session*> Consumer::Open(const OpenRequest& request, AppStream* s
   sessions_.emplace(session->number(), std::move(owned));
   Session* predecessor = nullptr;
   if (!request.client_id.empty()) predecessor = std::exchange(by_client_id_[request.client_id], session);
-  if (predecessor != nullptr) HandOver(predecessor, session, request.resume);
-  TellOpened(session, request);
+  std::vector<Claim> claims = ReadTokens(request);
+  if (predecessor != nullptr) HandOver(predecessor, session, Named(request, claims));
+  Welcome(session, request, std::move(claims));
   if (predecessor != nullptr) EndSession(predecessor);
   Pump();
   return session;
@@ -99,15 +101,19 @@ void Consumer::HandOver(Session* predecessor, Session* session, const std::vecto
   TakeBack(predecessor->Queued());
 }
 
-void Consumer::TellOpened(Session* session, const OpenRequest& request) {
-  OpenedNotice opened;
+void Consumer::TellOpened(Session* session, const OpenRequest& request, OpenedNotice opened) {
   opened.ack_wait = intake_.info_known() ? intake_.info().ack_wait : absl::ZeroDuration();
   opened.max_lease = options_.lease_max;
-  opened.credit = request.credit;
+  opened.credit = session->credit();
   opened.max_batch = request.max_batch;
   opened.stream = options_.stream;
   opened.durable = options_.durable;
-  for (const Delivery* delivery : session->Held()) opened.resumed.push_back(delivery->id);
+  absl::flat_hash_set<uint64_t> told(opened.resumed.begin(), opened.resumed.end());
+  for (const OpenedNotice::Adopted& one : opened.adopted) told.insert(one.id);
+  for (const Delivery* delivery : session->Held()) {
+    if (told.insert(delivery->id).second) opened.resumed.push_back(delivery->id);
+  }
+  session->SetOpened();
   session->Tell(std::move(opened));
   session->Tell(told_);
   if (drain_.active()) session->Tell(DrainingNotice{DrainReason::kDaemon, drain_deadline_});
@@ -153,6 +159,7 @@ void Consumer::EndResumeWindows() {
 void Consumer::EndSession(Session* session) {
   auto it = by_client_id_.find(session->client_id());
   if (it != by_client_id_.end() && it->second == session) by_client_id_.erase(it);
+  waiting_opens_.erase(session->number());
   sessions_.erase(session->number());
   owner_->OnStreamEnded();
   Pump();
@@ -190,8 +197,10 @@ void Consumer::OnArrivals(absl::Span<Message> batch) {
   for (Message& message : batch) {
     counters_.redelivered += message.num_delivered > 1;
     num_pending_ = message.num_pending;
+    if (!adopted_.empty() && Merge(message)) continue;
     Delivery* delivery = in_flight_.Add(std::move(message));
     delivery->received = timers_->now();
+    delivery->consumer_created_ns = intake_.info().created_ns;
     delivery->ack_wait = intake_.info().AckWait(delivery->message.num_delivered);
     leases_.Add(delivery);
     if (lanes_ != nullptr) {
@@ -261,7 +270,9 @@ bool Consumer::Settle(Delivery* delivery, const Settlement& settlement) {
     leases_.Remove(delivery);
     OnLeasesEnded({&delivery, 1});
   }
-  const bool late = delivery->state == Delivery::State::kExpired;
+  const bool harmless = settlement.verdict == Verdict::kAck || settlement.verdict == Verdict::kInProgress;
+  const bool doubtful = delivery->in_doubt && !harmless;
+  const bool late = delivery->state == Delivery::State::kExpired || doubtful;
   if (settlement.verdict == Verdict::kInProgress) {
     if (!late) leases_.Restart(delivery);
     return !late;
@@ -271,6 +282,7 @@ bool Consumer::Settle(Delivery* delivery, const Settlement& settlement) {
     // An ACK still spares everyone a duplicate; a NAK or TERM would take the message from its next holder.
     ++counters_.late;
     Tally(session, &DrainReport::late);
+    if (delivery->state == Delivery::State::kHeld) Tally(session, &DrainReport::expired);
     if (settlement.verdict == Verdict::kAck) outbox_.Send(*delivery, settlement);
     Remove(delivery);
     return false;
@@ -303,7 +315,7 @@ bool Consumer::Settle(Delivery* delivery, const Settlement& settlement) {
   if (dies) {
     delivery->claimant = claimant;
     Bury(delivery, *dies, settlement.term_reason);
-  } else if (settlement.verdict == Verdict::kNak) {
+  } else if (settlement.verdict == Verdict::kNak || LacksItsLetter(*delivery, settlement.verdict)) {
     delivery->claimant = claimant;
     OnFailed(delivery, settlement.nak_delay);
   } else {
@@ -339,6 +351,8 @@ void Consumer::TakeBack(absl::Span<Delivery* const> deliveries) {
   for (Delivery* delivery : deliveries) {
     if (delivery->state == Delivery::State::kExpired) {
       Remove(delivery);
+    } else if (delivery->foreign) {
+      GiveBack({&delivery, 1});  // its content is not here
     } else {
       Unlink(delivery);
       PutBack(delivery);
@@ -368,6 +382,7 @@ void Consumer::GiveBack(absl::Span<Delivery* const> deliveries) {
 }
 
 void Consumer::GiveBackOne(Delivery* delivery) {
+  if (delivery->foreign && (delivery->in_doubt || IsLastAttempt(*delivery))) return Forsake(delivery);
   Session* session = delivery->session;
   const bool held = delivery->state == Delivery::State::kHeld || delivery->state == Delivery::State::kDeadLetter;
   Unlink(delivery);
@@ -380,6 +395,7 @@ void Consumer::GiveBackOne(Delivery* delivery) {
     }
     return;
   }
+  if (delivery->foreign) NoteNaked(*delivery);
   if (delivery->lane != nullptr) LeaveLane(delivery);
   ++counters_.released;
   Tally(session, held ? &DrainReport::naked : &DrainReport::released);
@@ -440,6 +456,7 @@ void Consumer::Remove(Delivery* delivery) {
   Unlink(delivery);
   leases_.Remove(delivery);
   if (delivery->lane != nullptr) lanes_->Leave(delivery);
+  if (delivery->foreign) adopted_.erase(delivery->stream_sequence());
   in_flight_.Remove(delivery);
 }
 
@@ -462,6 +479,7 @@ void Consumer::OnLeasesEnded(absl::Span<Delivery* const> deliveries) {
   std::map<uint64_t, std::vector<uint64_t>> ids_by_session;
   for (Delivery* delivery : deliveries) {
     if (delivery->lane != nullptr) LoseFromLane(delivery);
+    if (delivery->foreign) adopted_.erase(delivery->stream_sequence());
     if (delivery->state == Delivery::State::kHeld) {
       --held_;
       health_.OnLeft(delivery);
@@ -499,6 +517,7 @@ void Consumer::OnConnection(bool connected) {
 void Consumer::OnStateChanged(ConsumerState state, const std::string& detail) {
   upstream_ = {state, detail};
   TellState();
+  if (intake_.info_known()) AdmitWaiting();
 }
 
 // Unless something else is in the way, the apps themselves may be, or the dead letters' stream.
@@ -513,7 +532,9 @@ void Consumer::TellState() {
   told_ = now;
   base::Log(now.state == ConsumerState::kServing ? base::Severity::kInfo : base::Severity::kWarning, "consumer state",
             {{"consumer", options_.name}, {"state", ConsumerStateName(now.state)}, {"detail", now.detail}});
-  for (const auto& [number, session] : sessions_) session->Tell(now);
+  for (const auto& [number, session] : sessions_) {
+    if (session->opened()) session->Tell(now);
+  }
 }
 
 }  // namespace sluice::core

@@ -18,6 +18,7 @@
 #include "core/consumer_options.h"
 #include "core/counters.h"
 #include "core/dead_letters.h"
+#include "core/delivery_token.h"
 #include "core/dispatcher.h"
 #include "core/drain.h"
 #include "core/in_flight.h"
@@ -55,9 +56,9 @@ class Consumer final : private Intake::Owner,
     uint64_t num_pending = 0;  // as of the last delivery
   };
 
-  // `sink` may be null if there are no dead letters.
+  // `sink` may be null if there are no dead letters, `tokens` if there are no tokens.
   Consumer(base::Timers* timers, const ConsumerOptions& options, std::unique_ptr<MessageSource> source, Owner* owner,
-           std::unique_ptr<DeadLetterSink> sink = nullptr);
+           std::unique_ptr<DeadLetterSink> sink = nullptr, const TokenCodec* tokens = nullptr);
   ~Consumer() override;
 
   // --- for Daemon and for status ---
@@ -81,11 +82,18 @@ class Consumer final : private Intake::Owner,
   Counters counters() const;
   Gauges gauges() const;
 
+  // Whether a token of another daemon process still names a message of this durable; the error is for people.
+  absl::Status CheckToken(const DeliveryToken& token) const;
+
   // --- for Session ---
 
   Delivery* Find(uint64_t id) { return in_flight_.Find(id); }
   // Applies a verdict on a delivery that its session holds. False: it came too late.
   bool Settle(Delivery* delivery, const Settlement& settlement);
+  // Of a stream whose `Opened` waits for the server: tells it now.
+  void Admit(uint64_t number);
+  // Gives it the token that another daemon process can settle it by.
+  void Seal(Delivery* delivery);
   // Queued deliveries go back to the siblings.
   void TakeBack(absl::Span<Delivery* const> queued);
   // Deliveries that no app will settle go back to JetStream, ascending.
@@ -135,7 +143,7 @@ class Consumer final : private Intake::Owner,
   void OnHealthChanged();
   void HandOut();
   void TellState();
-  void TellOpened(Session* session, const OpenRequest& request);
+  void TellOpened(Session* session, const OpenRequest& request, OpenedNotice opened = {});
   void EndSession(Session* session);
   void Unlink(Delivery* delivery);
   void Remove(Delivery* delivery);
@@ -167,12 +175,40 @@ class Consumer final : private Intake::Owner,
   // Dead letters (consumer_dead_letters.cc).
   std::optional<DeadLetterReason> ReasonAfter(const Delivery& delivery, Verdict verdict) const;
   bool MayBury(const Delivery& delivery) const;
+  bool LacksItsLetter(const Delivery& delivery, Verdict verdict) const;
   bool IsPastMaxDeliveries(const Delivery& delivery) const;
   void Bury(Delivery* delivery, DeadLetterReason reason, absl::string_view detail = "");
   void NoteVerdict(const Delivery& delivery, Verdict verdict);
   void FailDeadLetterClaims(uint64_t session, const std::string& detail);
   void EndDeadLetters();
   void NameGivenUp();
+
+  // What apps bring back by token (consumer_resume.cc).
+  struct Claim {
+    uint64_t held_id;
+    absl::StatusOr<DeliveryToken> token;
+  };
+  struct WaitingOpen {
+    explicit WaitingOpen(base::Timers* timers) : timeout(timers) {}
+    OpenRequest request;
+    std::vector<Claim> claims;
+    base::Timer timeout;
+  };
+  std::vector<Claim> ReadTokens(const OpenRequest& request) const;
+  std::vector<uint64_t> Named(const OpenRequest& request, const std::vector<Claim>& claims) const;
+  void Welcome(Session* session, const OpenRequest& request, std::vector<Claim> claims);
+  void AdmitWaiting();
+  static std::vector<Claim> LatestAttemptsFirst(std::vector<Claim> claims);
+  void Adopt(Session* session, std::vector<Claim> claims, OpenedNotice* opened);
+  absl::StatusOr<Delivery*> FindOrAdopt(Session* session, const DeliveryToken& token,
+                                        absl::flat_hash_map<uint64_t, Delivery*>* here);
+  Delivery* MakeForeign(const DeliveryToken& token);
+  void PutWithApp(Session* session, Delivery* delivery);
+  void Occupy(Delivery* delivery, absl::string_view key);
+  bool Merge(Message& message);
+  void NoteNaked(const Delivery& delivery);
+  void NakForeign(Delivery* delivery, absl::Duration asked);
+  void Forsake(Delivery* delivery);
 
   // The drain, in its order (consumer_drain.cc).
   void OnFenced();
@@ -209,6 +245,12 @@ class Consumer final : private Intake::Owner,
   absl::flat_hash_map<std::string, Session*> by_client_id_;
 
   UnaryAccess unary_;
+  const TokenCodec* const tokens_;
+  DeliveryToken sealing_;                             // kept for its capacity
+  absl::flat_hash_map<uint64_t, Delivery*> adopted_;  // by stream sequence: foreign and HELD
+  // Foreign ones that were NAKed, by stream sequence: until then a token may seem to hold still.
+  absl::flat_hash_map<uint64_t, absl::Time> naked_;
+  std::map<uint64_t, WaitingOpen> waiting_opens_;  // by session: until the server has told of the durable
 
   Drain drain_;
   absl::Time drain_deadline_;

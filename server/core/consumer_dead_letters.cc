@@ -23,7 +23,15 @@ constexpr uint64_t kOwnClaim = UINT64_MAX;
 
 bool Consumer::MayBury(const Delivery& delivery) const {
   // What comes back from where dead letters go would go round for ever.
-  return dead_letters_.enabled() && delivery.message.subject != options_.dead_letter.subject;
+  const absl::string_view subject = delivery.message.subject;
+  return dead_letters_.enabled() && !subject.empty() && subject != options_.dead_letter.subject;
+}
+
+// Of what an app has brought back by token there is no content here: JetStream delivers it again, and the app says so
+// again.
+bool Consumer::LacksItsLetter(const Delivery& delivery, Verdict verdict) const {
+  const bool wanted = dead_letters_.enabled() && options_.dead_letter.on_term && verdict == Verdict::kTerm;
+  return wanted && delivery.foreign && delivery.message.subject.empty();
 }
 
 std::optional<DeadLetterReason> Consumer::ReasonAfter(const Delivery& delivery, Verdict verdict) const {
@@ -101,9 +109,7 @@ void Consumer::OnGivenUpDone(bool stored) {
   Pump();
 }
 
-void Consumer::OnTrouble() {
-  TellState();
-}
+void Consumer::OnTrouble() { TellState(); }
 
 void Consumer::FailDeadLetterClaims(uint64_t session, const std::string& detail) {
   for (Delivery* delivery : dead_letters_.deliveries()) {

@@ -11,6 +11,7 @@
 namespace sluice::core {
 
 void Consumer::BeginDrain(absl::Time deadline) {
+  AdmitWaiting();
   drain_deadline_ = deadline;
   for (const auto& [number, session] : sessions_) {
     for (Delivery* delivery : session->Held()) Await(delivery);

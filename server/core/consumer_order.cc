@@ -20,6 +20,7 @@ bool Ascending(const Delivery* a, const Delivery* b) { return a->stream_sequence
 
 // What becomes of a message whose app could not do it, unless it becomes a dead letter (ReasonAfter()).
 void Consumer::OnFailed(Delivery* delivery, absl::Duration asked) {
+  if (delivery->foreign) return NakForeign(delivery, asked);
   const bool ordered = delivery->lane != nullptr;
   if (ordered && drain_.active()) {
     // Its delay is cut short: its successors go back right behind it.

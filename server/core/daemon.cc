@@ -13,7 +13,8 @@ namespace sluice::core {
 void Daemon::AddConsumer(const ConsumerOptions& options, std::unique_ptr<MessageSource> source,
                          std::unique_ptr<DeadLetterSink> sink) {
   Consumer::Owner* const owner = this;
-  consumers_.push_back(std::make_unique<Consumer>(timers_, options, std::move(source), owner, std::move(sink)));
+  consumers_.push_back(
+      std::make_unique<Consumer>(timers_, options, std::move(source), owner, std::move(sink), tokens_));
 }
 
 absl::StatusOr<Session*> Daemon::Open(const OpenRequest& request, AppStream* stream) {

@@ -14,6 +14,7 @@
 #include "core/app_stream.h"
 #include "core/consumer.h"
 #include "core/dead_letter_sink.h"
+#include "core/delivery_token.h"
 #include "core/drain_report.h"
 #include "core/message_source.h"
 #include "core/session.h"
@@ -35,6 +36,9 @@ class Daemon final : private Consumer::Owner {
 
   explicit Daemon(base::Timers* timers) : timers_(timers) {}
 
+  // Before the first consumer, and outlives the daemon. Without, no delivery has a token, and every token is refused.
+  void SetTokens(const TokenCodec* tokens) { tokens_ = tokens; }
+  const TokenCodec* tokens() const { return tokens_; }
   // Before the first stream; the order is that of the configuration.
   // `sink` takes the consumer's dead letters; null: there are none.
   void AddConsumer(const ConsumerOptions& options, std::unique_ptr<MessageSource> source,
@@ -67,6 +71,7 @@ class Daemon final : private Consumer::Owner {
   void OnDrained() override;
 
   base::Timers* const timers_;
+  const TokenCodec* tokens_ = nullptr;
   std::vector<std::unique_ptr<Consumer>> consumers_;
   Phase phase_ = Phase::kServing;
   bool terminating_ = false;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -41,7 +42,14 @@ struct Delivery {
                                // word; 0: none
   Session* session = nullptr;  // null unless QUEUED, HELD or EXPIRED
 
+  // Of resumable streams (consumer_resume.cc).
+  std::string token;                // of the last hand-over; empty: none
+  int64_t consumer_created_ns = 0;  // of the durable that delivered it
+  bool foreign = false;   // adopted from the token of another daemon process: of its message only the reply is here
+  bool in_doubt = false;  // foreign, and JetStream may have delivered it again meanwhile
+
   // Of ordering: key.
+  bool occupant = false;  // its lane's, see Lanes::Occupy()
   Lane* lane = nullptr;   // until it leaves it: settled, given back, or expired
   absl::string_view key;  // a view of the message
   uint32_t failures = 0;  // attempts that failed and are repeated from here, so that JetStream does not know of them

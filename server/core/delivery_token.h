@@ -48,6 +48,9 @@ class TokenCodec {
 
   // Of this daemon process; see DeliveryToken::instance.
   virtual uint64_t instance() const = 0;
+  // Whether that process served here right before this one, and died without beginning a drain: then it has given back
+  // nothing of what its apps held.
+  virtual bool crashed(uint64_t instance) const = 0;
   // Replaces `sealed`, whose room is used again: this is the hot path of resumable streams.
   virtual void Seal(const DeliveryToken& token, std::string* sealed) const = 0;
   // Takes any bytes. INVALID_ARGUMENT, with a sentence for the app, unless it was sealed with the same key, by

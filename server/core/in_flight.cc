@@ -28,7 +28,11 @@ Delivery* InFlight::Add(Message message) {
   delivery.session = nullptr;
   delivery.awaited = false;
   delivery.claimant = 0;
+  delivery.token.clear();
+  delivery.foreign = false;
+  delivery.in_doubt = false;
   delivery.lane = nullptr;
+  delivery.occupant = false;
   delivery.key = absl::string_view();
   delivery.failures = 0;
   delivery.not_before = absl::InfinitePast();
@@ -42,6 +46,14 @@ Delivery* InFlight::Find(uint64_t id) {
   if (slot >= slots_.size()) return nullptr;
   Delivery& delivery = slots_[slot];
   return delivery.live && delivery.id == id ? &delivery : nullptr;
+}
+
+std::vector<Delivery*> InFlight::All() {
+  std::vector<Delivery*> all;
+  for (Delivery& delivery : slots_) {
+    if (delivery.live) all.push_back(&delivery);
+  }
+  return all;
 }
 
 void InFlight::Remove(Delivery* delivery) {

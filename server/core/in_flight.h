@@ -31,6 +31,8 @@ class InFlight {
   void Rename(Delivery* delivery);
   // nullptr: no delivery of this id, or no longer.
   Delivery* Find(uint64_t id);
+  // By slot. Costs what there ever was at once.
+  std::vector<Delivery*> All();
   // Lets go of the message. The delivery must be in no list.
   void Remove(Delivery* delivery);
 

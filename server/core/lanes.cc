@@ -21,15 +21,31 @@ Lanes::~Lanes() = default;
 
 // --- messages come ---
 
-Delivery* Lanes::Add(Delivery* delivery) {
-  delivery->key = selector_.KeyOf(delivery->message);
-  auto it = lanes_.find(delivery->key);
+Lane* Lanes::FindOrMake(absl::string_view key) {
+  auto it = lanes_.find(key);
   if (it == lanes_.end()) {
-    auto lane = std::make_unique<Lane>(timers_, std::string(delivery->key));
+    auto lane = std::make_unique<Lane>(timers_, std::string(key));
     all_.PushBack(lane.get());
     it = lanes_.emplace(lane->key, std::move(lane)).first;
   }
-  Lane* lane = it->second.get();
+  return it->second.get();
+}
+
+Delivery* Lanes::Occupy(Delivery* adopted, absl::string_view key) {
+  Lane* lane = FindOrMake(key);
+  adopted->lane = lane;
+  adopted->key = key;
+  adopted->occupant = true;
+  ++lane->occupants;
+  Delivery* head = lane->head;
+  const bool unseen =
+      head != nullptr && (head->state == Delivery::State::kReady || head->state == Delivery::State::kQueued);
+  return unseen ? head : nullptr;
+}
+
+Delivery* Lanes::Add(Delivery* delivery) {
+  delivery->key = selector_.KeyOf(delivery->message);
+  Lane* lane = FindOrMake(delivery->key);
   delivery->lane = lane;
   const auto place = FindAbsent(lane, delivery->stream_sequence());
   if (place != lane->absent.end() && place->stream_sequence == delivery->stream_sequence()) {
@@ -63,8 +79,9 @@ Delivery* Lanes::InsertWaiting(Delivery* delivery) {
 }
 
 void Lanes::Defer(Delivery* head) {
-  SLUICE_CHECK(head->lane->head == head, "only the head of a lane has started");
-  head->lane->head = nullptr;
+  SLUICE_CHECK(head->lane->head == head || head->occupant, "only the head of a lane has started");
+  if (head->lane->head == head) head->lane->head = nullptr;
+  head->lane->occupants -= std::exchange(head->occupant, false);
   InsertWaiting(head);
 }
 
@@ -80,7 +97,9 @@ void Lanes::Unlink(Delivery* waiting) {
 
 void Lanes::Leave(Delivery* delivery) {
   Lane* lane = std::exchange(delivery->lane, nullptr);
-  if (lane->head == delivery) {
+  if (lane->head != delivery) {
+    lane->occupants -= std::exchange(delivery->occupant, false);
+  } else {
     lane->head = nullptr;
     lane->pace = (lane->pace + (timers_->now() - lane->started)) / 2;
   }
@@ -143,12 +162,12 @@ void Lanes::BeginDrain() {
 // --- messages start ---
 
 void Lanes::MarkStartable(Lane* lane) {
-  if (lane->head == nullptr && !lane->startable.linked()) startable_.PushBack(lane);
+  if (!lane->is_taken() && !lane->startable.linked()) startable_.PushBack(lane);
 }
 
 Delivery* Lanes::TakeStartable() {
   while (Lane* lane = startable_.PopFront()) {
-    if (lane->head != nullptr) continue;
+    if (lane->is_taken()) continue;
     Delivery* next = lane->waiting.front();
     if (next == nullptr) {
       const bool over = lane->absent.empty() && !lane->returning;

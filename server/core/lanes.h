@@ -25,6 +25,7 @@ struct Lane {
   Lane(base::Timers* timers, std::string lane_key) : key(std::move(lane_key)), timer(timers) {}
 
   const std::string key;
+  uint64_t occupants = 0;    // adopted, with apps, and not the head: as long, none starts
   Delivery* head = nullptr;  // the one that may be with an app; null: the next may start
   DeliveryList waiting;      // WAITING, ascending
   uint64_t waiting_count = 0;
@@ -33,8 +34,10 @@ struct Lane {
   absl::Time started;          // the head
   absl::Duration pace;         // how long a head takes, the last ones counting most
 
+  // One of its key is with an app, or about to be.
+  bool is_taken() const { return head != nullptr || occupants > 0; }
   // Whether one that waits does so for another one.
-  bool is_busy() const { return head != nullptr || !absent.empty() || waiting_count > 1; }
+  bool is_busy() const { return is_taken() || !absent.empty() || waiting_count > 1; }
 
   base::Timer timer;          // the next attempt of the first that waits
   base::ListLink all;         // Lanes'
@@ -84,6 +87,9 @@ class Lanes {
   // A new arrival, before what waits with a higher sequence. Returns an earlier attempt at the same message that waits
   // still, if there is one: JetStream has given up on it.
   Delivery* Add(Delivery* delivery);
+  // An app has it, and had it before it came here (consumer_resume.cc): until Leave(), none of its key starts. Returns
+  // the head if that has to wait for it, as no app has seen it.
+  Delivery* Occupy(Delivery* adopted, absl::string_view key);
   // The head has to wait: something earlier has come, or its next attempt is not yet due. It is in no list.
   void Defer(Delivery* head);
   // Takes out what waits; it stays of its lane until Leave().
@@ -117,6 +123,7 @@ class Lanes {
   absl::Duration ReturnDelay(const Delivery& latest) const;
 
  private:
+  Lane* FindOrMake(absl::string_view key);
   Delivery* InsertWaiting(Delivery* delivery);
   bool IsClosed(Lane* lane);
   void MarkStartable(Lane* lane);

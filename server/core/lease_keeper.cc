@@ -21,6 +21,11 @@ void LeaseKeeper::Add(Delivery* delivery) {
   Enqueue(QueueOf(*delivery), delivery);
 }
 
+void LeaseKeeper::Adopt(Delivery* delivery) {
+  delivery->lease_end = timers_->now() + lease_max_;
+  ExtendOrEnd(QueueOf(*delivery), delivery);
+}
+
 void LeaseKeeper::SetEnd(Delivery* delivery, absl::Time lease_end) {
   delivery->lease_end = lease_end;
   const absl::Duration left = delivery->ack_deadline - timers_->now();

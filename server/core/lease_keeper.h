@@ -32,6 +32,8 @@ class LeaseKeeper {
 
   // From now on; `delivery->ack_wait` is known.
   void Add(Delivery* delivery);
+  // What another daemon process kept so far: `delivery->ack_deadline` is known as well, and is renewed at once.
+  void Adopt(Delivery* delivery);
   // The app is at work: the lease starts anew. Extends at once only if a good part of the ack wait is gone, so that an
   // app may say so as often as it likes. Does nothing while it cannot extend.
   void Restart(Delivery* delivery) { SetEnd(delivery, timers_->now() + lease_max_); }

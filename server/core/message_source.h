@@ -28,6 +28,8 @@ struct ConsumerInfo {
   uint64_t num_pending = 0;
   uint64_t num_ack_pending = 0;
   bool created = false;     // by this Attach(): there was none before
+  int64_t created_ns = 0;   // Unix time at which the server made it: names this incarnation
+  uint64_t ack_floor = 0;   // stream sequence: this one and all before it are settled
   bool term_reason = true;  // the server understands "+TERM reason" (from 2.10.4)
 
   // The ack wait of attempt `num_delivered` (from 1).

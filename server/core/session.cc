@@ -30,6 +30,7 @@ Session::Session(Consumer* consumer, base::Timers* timers, uint64_t number, cons
       confirms_(request.confirm_settlements),
       unary_(request.unary),
       wanted_until_(request.wanted_until),
+      resumable_(request.resumable),
       stream_(stream),
       credit_(request.credit),
       timer_(timers) {
@@ -78,6 +79,7 @@ void Session::OnCredit(Credit credit) {
 
 void Session::OnDrain(std::optional<absl::Duration> timeout) {
   if (draining_) return;
+  consumer_->Admit(number_);
   draining_ = true;
   phase_entered_ = timers_->now();
   for (const Delivery* delivery : Held()) drain_report_.awaited += delivery->state == Delivery::State::kHeld;
@@ -120,7 +122,8 @@ uint64_t Session::free_messages() const {
 uint64_t Session::free_bytes() const { return credit_.bytes - std::min(credit_.bytes, outstanding_bytes_); }
 
 void Session::UpdateEligible() {
-  const bool eligible = attached() && !draining_ && !consumer_->draining() && free_messages() > 0 && free_bytes() > 0;
+  const bool eligible =
+      attached() && opened_ && !draining_ && !consumer_->draining() && free_messages() > 0 && free_bytes() > 0;
   consumer_->SetEligible(this, eligible);
 }
 
@@ -154,6 +157,8 @@ void Session::Flush() {
     queue_.Remove(delivery);
     delivery->state = Delivery::State::kHeld;
     if (consumer_->draining()) consumer_->Await(delivery);
+    delivery->token.clear();
+    if (resumable_) consumer_->Seal(delivery);
     held_.PushBack(delivery);
     frame_.push_back(delivery);
   }
@@ -178,8 +183,20 @@ std::vector<Delivery*> Session::Held() const { return Ascending(held_); }
 
 // --- the stream ---
 
+void Session::SetOpened() {
+  opened_ = true;
+  UpdateEligible();
+}
+
 void Session::Tell(Notice notice) {
-  if (stream_ != nullptr) stream_->Tell(std::move(notice));
+  if (stream_ == nullptr) return;
+  if (!opened_) {
+    before_opened_.push_back(std::move(notice));
+    return;
+  }
+  stream_->Tell(std::move(notice));
+  // Only the first notice finds any.
+  for (Notice& kept : std::exchange(before_opened_, {})) stream_->Tell(std::move(kept));
 }
 
 void Session::FinishStream(absl::Status status) {

@@ -57,6 +57,9 @@ class Session {
   // Only keeps what others were given: nothing is handed to it.
   bool keeps_only() const { return unary_ && credit_.messages == 0; }
   absl::Time wanted_until() const { return wanted_until_; }
+  // Its app has been, or is just being, told `Opened`; nothing else before.
+  bool opened() const { return opened_; }
+  void SetOpened();
 
   // Credit. Only as much is queued as the next frame can take: the rest is better off with a sibling that reads faster.
   bool idle() const { return outstanding_messages_ == 0; }
@@ -101,6 +104,7 @@ class Session {
   const bool confirms_;
   const bool unary_;
   const absl::Time wanted_until_;
+  const bool resumable_;
 
   AppStream* stream_;  // null: detached
   Credit credit_;
@@ -113,7 +117,9 @@ class Session {
 
   base::Timer timer_;  // the resume window, or the deadline of the app's drain
 
-  bool draining_ = false;  // the app asked for it
+  bool opened_ = false;
+  std::vector<Notice> before_opened_;  // what is to be told after it
+  bool draining_ = false;              // the app asked for it
   bool confirming_ = false;
   absl::Time phase_entered_;
   DrainReport drain_report_;

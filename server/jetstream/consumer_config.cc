@@ -283,6 +283,10 @@ core::ConsumerInfo ParseConsumerInfo(const json& reply, absl::Time now) {
   if (const int64_t remaining = IntAt(reply, "pause_remaining"); remaining > 0) {
     info.paused_until = now + absl::Nanoseconds(remaining);
   }
+  if (absl::Time created; absl::ParseTime(absl::RFC3339_full, TextAt(reply, "created"), &created, nullptr)) {
+    info.created_ns = absl::ToUnixNanos(created);
+  }
+  info.ack_floor = CountAt(ObjectAt(reply, "ack_floor"), "stream_seq");
   info.num_pending = CountAt(reply, "num_pending");
   info.num_ack_pending = CountAt(reply, "num_ack_pending");
   info.term_reason = LeaderTakesTermReason(reply);

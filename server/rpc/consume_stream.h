@@ -25,9 +25,8 @@ struct ConsumeShared {
   base::EventLoop* const loop;
   core::Daemon* const daemon;  // loop only
   const std::string server;    // how the daemon names itself, as in "sluice/0.1.0"
-  const core::TokenCodec* const tokens;
-  OpenCalls calls = {};  // loop only
-  Frame frame = {};      // loop only
+  OpenCalls calls = {};        // loop only
+  Frame frame = {};            // loop only
 };
 
 // One app: the reactor of ConsumerService.Consume, and core's AppStream.

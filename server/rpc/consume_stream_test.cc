@@ -349,13 +349,6 @@ INSTANTIATE_TEST_SUITE_P(
                     {[](auto* request) { request->mutable_open()->set_consumer("oders"); }},
                     "",
                     grpc::StatusCode::NOT_FOUND},
-        BadRequests{"Resumable",
-                    {[](auto* request) {
-                      GoodOpen(request);
-                      request->mutable_open()->set_resumable(true);
-                    }},
-                    "open.resumable",
-                    grpc::StatusCode::UNIMPLEMENTED},
         BadRequests{"OpenCredit",
                     {[](auto* request) {
                       GoodOpen(request);

@@ -25,6 +25,16 @@ class NoticeWriter {
       resumed->set_held_id(id);
       resumed->set_id(id);
     }
+    for (const core::OpenedNotice::Adopted& adopted : notice.adopted) {
+      v1::Resumed* resumed = opened->add_resumed();
+      resumed->set_held_id(adopted.held_id);
+      resumed->set_id(adopted.id);
+    }
+    for (const core::OpenedNotice::Refused& refused : notice.refused) {
+      v1::Refused* to = opened->add_refused();
+      to->set_held_id(refused.held_id);
+      to->set_reason(refused.reason);
+    }
     opened->set_stream(notice.stream);
     opened->set_durable(notice.durable);
   }
@@ -104,7 +114,11 @@ void ToProto(const core::Delivery& delivery, v1::Delivery* out) {
   out->mutable_timestamp()->set_seconds(message.timestamp_ns / kNanos);
   out->mutable_timestamp()->set_nanos(static_cast<int32_t>(message.timestamp_ns % kNanos));
   Assign(delivery.key, out->mutable_key());
-  out->clear_token();
+  if (delivery.token.empty()) {
+    out->clear_token();
+  } else {
+    out->set_token(delivery.token);
+  }
 }
 
 void ToProto(const core::Notice& notice, const std::string& server, v1::ConsumeResponse* out) {

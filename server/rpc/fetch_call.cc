@@ -36,7 +36,9 @@ void FetchCall::Begin() {
 }
 
 absl::Status FetchCall::Fetch() {
-  if (shared_->tokens == nullptr) return absl::UnimplementedError("this daemon gives no tokens; open a Consume stream");
+  if (shared_->daemon->tokens() == nullptr) {
+    return absl::UnimplementedError("this daemon gives no tokens; open a Consume stream");
+  }
   const absl::StatusOr<core::FetchRequest> request = ReadFetch(*request_);
   if (!request.ok()) return request.status();
   consumer_ = shared_->daemon->FindConsumer(request_->consumer());
@@ -54,8 +56,7 @@ void FetchCall::OnFetched(const core::FetchResult& result) {
     ids_.push_back(delivery->id);
     v1::Delivery* out = response_->add_deliveries();
     ToProto(*delivery, out);
-    SealToken(*shared_->tokens, *consumer_, *delivery, delivery->ack_deadline - shared_->loop->timers().now(),
-              out->mutable_token());
+    SealToken(*shared_->daemon->tokens(), *consumer_, *delivery, out->mutable_token());
   }
   if (!ids_.empty()) *response_->mutable_lease() = ToProto(result.lease);
   if (result.state != core::ConsumerState::kServing) {

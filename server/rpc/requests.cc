@@ -11,28 +11,19 @@ absl::Status Invalid(absl::string_view field, absl::string_view problem) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", problem));
 }
 
-absl::Status CheckOffered(const v1::Open& open) {
-  if (open.resumable()) {
-    return absl::UnimplementedError("open.resumable is not offered yet; leave it off");
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::vector<uint64_t>> ReadResume(const v1::Open& open) {
+absl::Status ReadResume(const v1::Open& open, core::OpenRequest* request) {
   if (open.resume_size() > kMaxResume) {
     return Invalid("open.resume", absl::StrCat(open.resume_size(), " entries; at most ", kMaxResume));
   }
-  std::vector<uint64_t> ids;
-  ids.reserve(open.resume_size());
   for (const v1::Held& held : open.resume()) {
-    // Taking it by its id alone could take another message for it: ids are of one daemon's life, tokens outlive it.
-    if (!held.token().empty()) {
-      return absl::UnimplementedError(
-          absl::StrCat("open.resume[", ids.size(), "].token: this daemon gave no tokens; resume with ids alone"));
+    // Ids are of one daemon's life, tokens outlive it: where there is one, the id is the app's own affair.
+    if (held.token().empty()) {
+      request->resume.push_back(held.id());
+    } else {
+      request->tokens.push_back({held.id(), held.token()});
     }
-    ids.push_back(held.id());
   }
-  return ids;
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -93,7 +84,6 @@ absl::StatusOr<core::OpenRequest> ReadOpen(const v1::Open& open) {
   if (open.max_batch() > core::OpenRequest::kMaxBatch) {
     return Invalid("open.max_batch", absl::StrCat(open.max_batch(), "; at most ", core::OpenRequest::kMaxBatch));
   }
-  if (absl::Status status = CheckOffered(open); !status.ok()) return status;
 
   core::OpenRequest request;
   if (open.has_credit()) {
@@ -101,9 +91,8 @@ absl::StatusOr<core::OpenRequest> ReadOpen(const v1::Open& open) {
     if (!credit.ok()) return credit.status();
     request.credit = *credit;
   }
-  absl::StatusOr<std::vector<uint64_t>> resume = ReadResume(open);
-  if (!resume.ok()) return resume.status();
-  request.resume = *std::move(resume);
+  if (absl::Status status = ReadResume(open, &request); !status.ok()) return status;
+  request.resumable = open.resumable();
   request.consumer = open.consumer();
   request.confirm_settlements = open.confirm_settlements();
   request.client_id = open.client_id();

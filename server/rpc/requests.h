@@ -12,8 +12,7 @@
 #include "sluice/v1/consumer.pb.h"
 
 // What an app says, checked against the limits of the contract, in core's words. Every error is for the app: the field
-// by its path, what is wrong with it, and the limit. INVALID_ARGUMENT, or UNIMPLEMENTED for what this daemon does not
-// offer.
+// by its path, what is wrong with it, and the limit. INVALID_ARGUMENT.
 namespace sluice::rpc {
 
 inline constexpr size_t kMaxClientId = 128;     // bytes

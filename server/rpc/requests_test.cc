@@ -40,7 +40,6 @@ TEST_P(OpenRefusedTest, NamesTheField) {
 }
 
 constexpr absl::StatusCode kInvalid = absl::StatusCode::kInvalidArgument;
-constexpr absl::StatusCode kUnimplemented = absl::StatusCode::kUnimplemented;
 
 INSTANTIATE_TEST_SUITE_P(
     Rows, OpenRefusedTest,
@@ -59,10 +58,7 @@ INSTANTIATE_TEST_SUITE_P(
                 [](v1::Open* open) {
                   for (int i = 0; i <= kMaxResume; ++i) open->add_resume();
                 },
-                kInvalid, "open.resume: 1048577 entries"},
-        Refusal{"Token", [](v1::Open* open) { open->add_resume()->set_token("t"); }, kUnimplemented,
-                "open.resume[0].token: "},
-        Refusal{"Resumable", [](v1::Open* open) { open->set_resumable(true); }, kUnimplemented, "open.resumable "}),
+                kInvalid, "open.resume: 1048577 entries"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(ReadOpenTest, Defaults) {
@@ -74,6 +70,22 @@ TEST(ReadOpenTest, Defaults) {
   EXPECT_EQ(request->max_batch, 256);
   EXPECT_TRUE(request->resume.empty());
   EXPECT_FALSE(request->confirm_settlements);
+}
+
+// With a token the id is the app's own affair, and must not be taken for one of this daemon's.
+TEST(ReadOpenTest, TokensAndIdsAreApart) {
+  v1::Open open = MinimalOpen();
+  open.set_resumable(true);
+  open.add_resume()->set_id(7);
+  open.add_resume()->set_id(8);
+  open.mutable_resume(1)->set_token(std::string("\0\xff", 2));
+  const auto request = ReadOpen(open);
+  ASSERT_TRUE(request.ok()) << request.status();
+  EXPECT_TRUE(request->resumable);
+  EXPECT_EQ(request->resume, std::vector<uint64_t>{7});
+  ASSERT_EQ(request->tokens.size(), 1u);
+  EXPECT_EQ(request->tokens[0].held_id, 8u);
+  EXPECT_EQ(request->tokens[0].token, std::string("\0\xff", 2));
 }
 
 TEST(ReadOpenTest, ConfirmSettlements) {

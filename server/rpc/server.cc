@@ -75,10 +75,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options, bas
 Server::Server(ServerOptions options, base::EventLoop* loop, core::Daemon* daemon)
     : options_(std::move(options)),
       loop_(loop),
-      shared_{.loop = loop,
-              .daemon = daemon,
-              .server = absl::StrCat("sluice/", options_.version),
-              .tokens = options_.tokens},
+      shared_{.loop = loop, .daemon = daemon, .server = absl::StrCat("sluice/", options_.version)},
       consumer_service_(&shared_),
       admin_service_({options_.version, options_.drain_timeout, options_.nats_status}, loop, daemon, &shared_.calls) {}
 

@@ -22,10 +22,9 @@ struct ServerOptions {
   std::string unix_socket;  // path; empty: none
   std::string tcp;          // host:port, port 0: any free one; empty: none
   bool reflection = false;
-  std::string version;                       // of the daemon, as in "0.1.0"
-  absl::Duration drain_timeout;              // of a drain that names none
-  std::function<NatsStatus()> nats_status;   // called on the loop
-  const core::TokenCodec* tokens = nullptr;  // outlives the server; null: no Fetch and no Settle
+  std::string version;                      // of the daemon, as in "0.1.0"
+  absl::Duration drain_timeout;             // of a drain that names none
+  std::function<NatsStatus()> nats_status;  // called on the loop
 };
 
 // The gRPC side of the daemon: ConsumerService, AdminService, grpc.health.v1 and, if asked for, reflection, on a Unix

@@ -35,7 +35,7 @@ void SettleCall::Begin() {
 }
 
 absl::Status SettleCall::Settle() {
-  if (shared_->tokens == nullptr) {
+  if (shared_->daemon->tokens() == nullptr) {
     return absl::UnimplementedError("this daemon gives no tokens; settle on the Consume stream that delivered");
   }
   const absl::StatusOr<core::Settlement> settlement = ReadSettleRequest(*request_);
@@ -54,7 +54,8 @@ std::vector<core::SettleTarget> SettleCall::ReadTokens(const core::Consumer& con
   std::vector<core::SettleTarget> targets;
   std::map<std::string, std::vector<uint64_t>> refused;  // positions, by why
   for (int position = 0; position < request_->tokens_size(); ++position) {
-    absl::StatusOr<core::SettleTarget> target = OpenToken(*shared_->tokens, consumer, request_->tokens(position));
+    absl::StatusOr<core::SettleTarget> target =
+        OpenToken(*shared_->daemon->tokens(), consumer, request_->tokens(position));
     if (target.ok()) {
       targets.push_back(*std::move(target));
       positions_.push_back(position);

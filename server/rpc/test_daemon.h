@@ -61,6 +61,7 @@ class TestDaemon {
     consumer.pull_expires = absl::Milliseconds(100);
     auto source = std::make_unique<test::FakeMessageSource>(&loop_.timers());
     source_ = source.get();
+    daemon_.SetTokens(&tokens_);
     daemon_.AddConsumer(consumer, std::move(source));
     thread_ = std::thread([this] { loop_.Run(); });
 
@@ -70,7 +71,6 @@ class TestDaemon {
     options.reflection = reflection;
     options.version = "1.2.3";
     options.drain_timeout = absl::Seconds(20);
-    options.tokens = &tokens_;
     options.nats_status = [] { return NatsStatus{true, "nats://n1:4222", "2.10.27", 3, ""}; };
     auto server = Server::Start(std::move(options), &loop_, &daemon_);
     if (!server.ok()) ADD_FAILURE() << server.status();

@@ -1,12 +1,11 @@
 #include "rpc/tokens.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 
 namespace sluice::rpc {
 
 void SealToken(const core::TokenCodec& tokens, const core::Consumer& consumer, const core::Delivery& delivery,
-               absl::Duration left, std::string* sealed) {
+               std::string* sealed) {
   const core::Message& message = delivery.message;
   core::DeliveryToken token;
   token.stream = consumer.options().stream;
@@ -19,7 +18,8 @@ void SealToken(const core::TokenCodec& tokens, const core::Consumer& consumer, c
   token.num_delivered = message.num_delivered;
   token.num_pending = message.num_pending;
   token.timestamp_ns = message.timestamp_ns;
-  token.ack_deadline = absl::Now() + left;
+  token.ack_deadline = delivery.ack_deadline;
+  token.consumer_created_ns = delivery.consumer_created_ns;
   token.bytes = delivery.bytes;
   tokens.Seal(token, sealed);
 }
@@ -32,12 +32,9 @@ absl::StatusOr<core::SettleTarget> OpenToken(const core::TokenCodec& tokens, con
     return absl::FailedPreconditionError(absl::StrCat("the token is of stream '", token->stream, "', durable '",
                                                       token->durable, "'; settle it with the consumer it came from"));
   }
-  if (token->instance != tokens.instance()) {
-    return absl::FailedPreconditionError(
-        "an earlier daemon process gave the token, and holds nothing any more; the message comes again after its ack "
-        "wait");
-  }
-  return core::SettleTarget{token->id, ""};
+  if (token->instance == tokens.instance()) return core::SettleTarget{token->id, ""};
+  if (absl::Status status = consumer.CheckToken(*token); !status.ok()) return status;
+  return core::SettleTarget{0, token->reply};
 }
 
 }  // namespace sluice::rpc

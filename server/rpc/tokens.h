@@ -4,7 +4,6 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/time.h"
 #include "core/consumer.h"
 #include "core/delivery.h"
 #include "core/delivery_token.h"
@@ -13,12 +12,11 @@
 // The tokens of what Fetch returns: names of deliveries that hold on any connection, and that nobody can make up.
 namespace sluice::rpc {
 
-// `left`: what of its ack wait is left.
 void SealToken(const core::TokenCodec& tokens, const core::Consumer& consumer, const core::Delivery& delivery,
-               absl::Duration left, std::string* sealed);
+               std::string* sealed);
 
-// What a token names, as far as `consumer` may settle it. INVALID_ARGUMENT: it is no token; FAILED_PRECONDITION: one of
-// another consumer, or of an earlier daemon process. The message is for the caller.
+// What a token names, as far as `consumer` may settle it: of an earlier daemon process only an ACK is forwarded. An
+// error: it is no token, of another consumer, or of one that was made anew; the message is for the caller.
 absl::StatusOr<core::SettleTarget> OpenToken(const core::TokenCodec& tokens, const core::Consumer& consumer,
                                              absl::string_view sealed);
 

@@ -242,14 +242,17 @@ TEST_F(UnaryCallTest, TokensOfOthersAreNotActedOn) {
     daemon_.tokens().Seal(token, &sealed);
     return sealed;
   };
-  const auto results = SettleAll(Acks({forge([](core::DeliveryToken* token) { token->durable = "another"; }),
-                                       forge([](core::DeliveryToken* token) { token->stream = "ANOTHER"; }),
-                                       forge([](core::DeliveryToken* token) { ++token->instance; }),
-                                       forge([](core::DeliveryToken* token) { ++token->id; })}));
+  const auto results = SettleAll(
+      Acks({forge([](core::DeliveryToken* token) { token->durable = "another"; }),
+            forge([](core::DeliveryToken* token) { token->stream = "ANOTHER"; }), forge([](core::DeliveryToken* token) {
+              ++token->instance;
+              ++token->consumer_created_ns;
+            }),
+            forge([](core::DeliveryToken* token) { ++token->id; })}));
   for (const Result& result : results) EXPECT_EQ(result.outcome(), Result::OUTCOME_NOT_HELD);
   EXPECT_THAT(results[0].detail(), HasSubstr("durable 'another'"));
   EXPECT_THAT(results[1].detail(), HasSubstr("stream 'ANOTHER'"));
-  EXPECT_THAT(results[2].detail(), HasSubstr("an earlier daemon process"));
+  EXPECT_THAT(results[2].detail(), HasSubstr("made anew"));
   EXPECT_THAT(Verdicts(Verdict::kAck), IsEmpty());
 }
 

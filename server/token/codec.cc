@@ -89,7 +89,8 @@ absl::Status Refused(absl::string_view what) {
 
 }  // namespace
 
-HmacTokenCodec::HmacTokenCodec(absl::string_view key, uint64_t instance) : hmac_(key), instance_(instance) {}
+HmacTokenCodec::HmacTokenCodec(absl::string_view key, uint64_t instance, uint64_t crashed)
+    : hmac_(key), instance_(instance), crashed_(crashed) {}
 
 void HmacTokenCodec::Seal(const DeliveryToken& token, std::string* sealed) const {
   const std::string end = ReplyEnd(token);

@@ -18,7 +18,7 @@ namespace sluice::token {
 //
 // Of an ordinary ack subject, only what is between "$JS.ACK." and the names is stored: the rest is made of the other
 // fields. So a token has at most 256 bytes as long as stream, durable, key and that part (none, or domain and account
-// hash) have at most 128 together, 130 in ordinary cases; longer names make it longer by as much.
+// hash) have at most 128 together, some 90 in ordinary cases; longer names make it longer by as much.
 class HmacTokenCodec final : public core::TokenCodec {
  public:
   static constexpr size_t kKeyBytes = 32;
@@ -26,16 +26,19 @@ class HmacTokenCodec final : public core::TokenCodec {
   // With every name as long as nats-server lets it be. What is longer is not a token.
   static constexpr size_t kMostBytes = 2048;
 
-  // `key`: kKeyBytes, from KeyFile or RandomKey(). `instance`: at random, of this process.
-  HmacTokenCodec(absl::string_view key, uint64_t instance);
+  // `key`: kKeyBytes, from LoadOrMakeKey() or RandomKey(). `instance`: at random, of this process. `crashed`: from
+  // ServingMark; 0: none.
+  HmacTokenCodec(absl::string_view key, uint64_t instance, uint64_t crashed = 0);
 
   uint64_t instance() const override { return instance_; }
+  bool crashed(uint64_t instance) const override { return instance == crashed_ && crashed_ != 0; }
   void Seal(const core::DeliveryToken& token, std::string* sealed) const override;
   absl::StatusOr<core::DeliveryToken> Open(absl::string_view sealed) const override;
 
  private:
   const Hmac hmac_;
   const uint64_t instance_;
+  const uint64_t crashed_;
 };
 
 }  // namespace sluice::token

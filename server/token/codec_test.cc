@@ -176,6 +176,12 @@ TEST(HmacTokenCodecTest, AnotherKeyOpensNothing) {
   EXPECT_THAT(std::string(opened.status().message()), HasSubstr("its seal does not match"));
 }
 
+TEST(HmacTokenCodecTest, OneProcessMayHaveCrashed) {
+  EXPECT_TRUE(HmacTokenCodec(Key(), 2, 1).crashed(1));
+  EXPECT_FALSE(HmacTokenCodec(Key(), 2, 1).crashed(3));
+  EXPECT_FALSE(HmacTokenCodec(Key(), 2).crashed(0));
+}
+
 TEST(HmacTokenCodecTest, RefusalsAreSentences) {
   const HmacTokenCodec codec(Key(), 1);
   std::string sealed = Seal(codec, Ordinary());

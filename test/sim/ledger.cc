@@ -74,6 +74,7 @@ void Ledger::OnReceived(const Attempt& attempt) {
   fate.lease_from = now();
   fate.own_deadline = now() + AckWait(attempt);
   DaemonRecord& daemon = daemons_.at(attempt.owner);
+  MergeIntoAdopted(attempt);
   if (daemon.ordered()) OnReceivedInOrder(attempt);
 }
 
@@ -125,18 +126,28 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
   Fate& fate = FateOf(attempt);
   trace_->Add(sending.confirm ? "confirm: attempt, sequence, verdict" : "settle: attempt, sequence, verdict",
               attempt.number, attempt.stream_sequence, static_cast<int>(settlement.verdict));
+  if (!awaiting_adoption_.empty() && awaiting_since_ < now()) return Fail("extended, and nobody brought it back");
+  if (!sending.confirm && MayBeAdopting(attempt, settlement.verdict, sending.owner)) {
+    fate.extended_at = awaiting_since_ = now();
+    awaiting_adoption_.insert(attempt.number);
+    return;
+  }
+  if (sending.owner != OwnerOf(attempt)) {
+    return Fail(absl::StrCat("a verdict on what another daemon has: attempt ", attempt.number));
+  }
   // Asks for an answer on what was sent before, or came too late to be sent.
   if (sending.confirm && fate.sent) return;
   const char* blame = nullptr;
   // Then it may have got lost, and is said again as far as that is safe.
-  const bool link_renewed =
-      std::max(daemons_.at(attempt.owner).link_up_since, leading_since_) > fate.sent_at || deleted_at_ > attempt.sent;
+  const bool link_renewed = std::max(daemons_.at(OwnerOf(attempt)).link_up_since, leading_since_) > fate.sent_at ||
+                            deleted_at_ > attempt.sent;
   switch (settlement.verdict) {
     case Verdict::kAck:
       blame = BlameForAck(fate, link_renewed);
       break;
     case Verdict::kTerm:
       blame = BlameForTerm(attempt, fate);
+      if (fate.in_doubt) blame = "a TERM in doubt";
       if (fate.sent && !link_renewed) blame = "terminated twice";
       if (now() > fate.own_deadline || fate.expired) blame = "a TERM after the ack deadline";
       break;
@@ -160,24 +171,28 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
 const char* Ledger::BlameForAck(const Fate& fate, bool link_renewed) const {
   if (fate.said != Verdict::kAck && !fate.acked_late) return "acked what no app acked";
   const bool after_its_lease = fate.sent == Verdict::kNak && fate.acked_late && streams_.at(fate.stream).unary;
-  if (fate.sent && !link_renewed && !after_its_lease) return "acked twice";
+  // An app that brings its token again says it again.
+  if (fate.sent && !link_renewed && !after_its_lease && !fate.foreign) return "acked twice";
   return nullptr;
 }
 
 const char* Ledger::BlameForNak(const Attempt& attempt, const Fate& fate, bool would_bounce) const {
-  const DaemonRecord& daemon = daemons_.at(attempt.owner);
+  const DaemonRecord& daemon = daemons_.at(OwnerOf(attempt));
   if (fate.sent) return "NAKed twice";
+  if (fate.in_doubt) return "a NAK in doubt";  // mutation: it goes out
   if (now() > fate.own_deadline || fate.expired) return "a NAK after the ack deadline";
   if (daemon.draining && would_bounce) return "a NAK while draining, into a pull of one's own";
-  if (fate.buried || HasFailedForGood(attempt, fate)) return BlameForNakOfLetter(attempt, fate);
+  if (!fate.foreign && (fate.buried || HasFailedForGood(attempt, fate))) return BlameForNakOfLetter(attempt, fate);
   if (fate.said == Verdict::kNak) return BlameForNoRetry(attempt, fate);
+  const bool lacks_its_letter = fate.said == Verdict::kTerm && fate.foreign && Buries(attempt);
+  if (lacks_its_letter && daemon.options.dead_letter.on_term) return nullptr;
   if (fate.said) return "NAKed what its app has settled otherwise";
   return BlameForRelease(attempt, fate);
 }
 
 // A NAK that no app asked for.
 const char* Ledger::BlameForRelease(const Attempt& attempt, const Fate& fate) const {
-  const DaemonRecord& daemon = daemons_.at(attempt.owner);
+  const DaemonRecord& daemon = daemons_.at(OwnerOf(attempt));
   if (!fate.seen) {
     if (LastAttempt(attempt)) return "NAKed on its last delivery, unseen: that is the end of it";
     if (daemon.draining && !daemon.intake_closed) return "released before the fence";
@@ -192,6 +207,7 @@ const char* Ledger::BlameForRelease(const Attempt& attempt, const Fate& fate) co
   if (daemon.draining && now() >= daemon.drain_deadline) return nullptr;
   if (stream.app_drains && now() >= stream.app_deadline) return nullptr;
   if (LeaseIsOver(stream, fate)) return nullptr;
+  if (fate.foreign && IsComingBack(stream)) return nullptr;
   if (stream.open) return "NAKed behind the back of its app";
   const bool may_resume = stream.broken && !stream.replaced && !stream.request.client_id.empty();
   if (may_resume && !daemon.draining && now() < stream.broken_at + daemon.options.resume_window) {
@@ -201,7 +217,8 @@ const char* Ledger::BlameForRelease(const Attempt& attempt, const Fate& fate) co
 }
 
 void Ledger::CheckReleaseOrder(const Attempt& attempt, const Fate& fate) {
-  DaemonRecord& daemon = daemons_.at(attempt.owner);
+  if (fate.foreign) return;  // it was in its key's way, whatever its place
+  DaemonRecord& daemon = daemons_.at(OwnerOf(attempt));
   if (daemon.release_time != now()) {
     daemon.last_released.clear();
     daemon.last_released_by_key.clear();
@@ -218,6 +235,7 @@ void Ledger::OnSentToTheDead(const Attempt& attempt) { FateOf(attempt).lost = tr
 void Ledger::OnVerdictLost(const Attempt& attempt) { FateOf(attempt).lost = true; }
 
 void Ledger::OnSettled(const Attempt& by, Verdict verdict) {
+  FateOf(by).settled_at = now();
   trace_->Add("settled: attempt, sequence, verdict", by.number, by.stream_sequence, static_cast<int>(verdict));
 }
 
@@ -227,7 +245,7 @@ void Ledger::OnNaked(const Attempt& by, const Attempt& current) {
   if (by.number == current.number) return;
   // What the daemon sent before may have got lost, unknown to it; else it knew the deadline.
   const bool explained =
-      fate.lost || fate.taken || HealthySince(by.owner) > now() - 2 * AckWait(by) || deleted_at_ > by.sent;
+      fate.lost || fate.taken || HealthySince(OwnerOf(by)) > now() - 2 * AckWait(by) || deleted_at_ > by.sent;
   if (!explained) Fail(absl::StrCat("a late NAK took attempt ", current.number, " from its holder"));
   FateOf(current).taken = true;
 }
@@ -250,7 +268,10 @@ void Ledger::OnAckWaitOver(const Attempt& attempt) {
 // Nothing waits for the ack wait, but for the exceptions of section 1.
 const char* Ledger::BlameForWaiting(const Attempt& attempt, const Fate& fate) const {
   if (attempt.owner == 0) return "delivered to nobody: a drain stranded it";
-  const DaemonRecord& daemon = daemons_.at(attempt.owner);
+  if (IsForsaken(fate)) return nullptr;
+  const bool just_adopted = fate.adopter != 0 && now() < fate.adopted_at + kRecovery && fate.in_doubt;
+  if (just_adopted) return nullptr;  // the extension comes too late
+  const DaemonRecord& daemon = daemons_.at(OwnerOf(attempt));
   if (fate.naked && fate.nak_due != absl::InfinitePast()) {
     const absl::Duration quirk = AckWait(attempt) - server_->info().ack_wait;  // BackOff shifts delayed NAKs
     const absl::Time due = fate.nak_due + quirk + absl::Seconds(1);
@@ -258,7 +279,7 @@ const char* Ledger::BlameForWaiting(const Attempt& attempt, const Fate& fate) co
     return mixed_up || now() <= std::max(due, leading_since_) ? nullptr
                                                               : "a delayed NAK waited longer than was asked for";
   }
-  const absl::Time healthy = HealthySince(attempt.owner);
+  const absl::Time healthy = HealthySince(OwnerOf(attempt));
   // Lost on the way: the message; or its NAK, which is not repeated, as it might take the message from its next holder.
   const bool never_came = !fate.received && healthy > attempt.sent;
   const bool nak_lost = fate.sent == Verdict::kNak && !fate.naked && healthy > fate.sent_at;

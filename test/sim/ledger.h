@@ -24,6 +24,7 @@
 #include "test/sim/trace.h"
 #include "test/support/model_dead_letters.h"
 #include "test/support/model_jetstream.h"
+#include "test/support/token_book.h"
 
 namespace sluice::test {
 
@@ -33,8 +34,8 @@ namespace sluice::test {
 class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStream::Witness {
  public:
   // `calm_nats`: NATS has no mishaps, so that nothing excuses what is late there.
-  Ledger(const base::Timers* timers, Trace* trace, bool calm_nats)
-      : timers_(timers), trace_(trace), calm_nats_(calm_nats) {}
+  Ledger(const base::Timers* timers, Trace* trace, const TokenBook* book, bool calm_nats)
+      : timers_(timers), trace_(trace), book_(book), calm_nats_(calm_nats) {}
 
   void Watch(const ModelJetStream* server) { server_ = server; }
   void Watch(const ModelDeadLetterStream* dead_letters) { dead_letters_ = dead_letters; }
@@ -87,6 +88,9 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
 
   uint64_t handled_twice() const { return handled_twice_; }
   uint64_t drains() const { return drains_; }
+  uint64_t adopted() const { return adopted_; }
+  uint64_t merged() const { return merged_; }
+  uint64_t refused() const { return refused_; }
 
   // ModelJetStream::Witness
   void OnSent(const Attempt& attempt) override;
@@ -141,9 +145,18 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
     bool buried = false;         // its dead letter was sent
     bool letter_failed = false;  // and was not stored, or nobody knows
     bool letter_stored = false;  // and its daemon knows
+    // Brought back by token (ledger_resume.cc).
+    int adopter = 0;  // the daemon that has it; 0: the one it was sent to
+    absl::Time adopted_at = absl::InfinitePast();
+    absl::Time extended_at = absl::InfinitePast();
+    absl::Time settled_at = absl::InfiniteFuture();  // on the server, by a verdict on it
+    bool foreign = false;                            // its content is not with its daemon
+    bool in_doubt = false;                           // JetStream may have delivered it again
+    bool let_go = false;                             // in doubt, and its app said NAK or TERM
   };
   struct DaemonRecord {
     core::ConsumerOptions options;
+    absl::Time started;
     bool draining = false;
     bool intake_closed = false;
     absl::Time intake_closed_at;
@@ -249,10 +262,26 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   const char* BlameForTerm(const Attempt& attempt, const Fate& fate) const;
   void OnBuried(const Attempt& attempt, Fate& fate);
   const char* BlameForNakOfLetter(const Attempt& attempt, const Fate& fate) const;
+  // Crash resume (ledger_resume.cc).
+  int OwnerOf(const Attempt& attempt) const;
+  const Attempt* AttemptOf(const core::OpenRequest& request, uint64_t held_id) const;
+  const core::DeliveryToken* TokenOf(const StreamRecord& record, const Attempt& attempt) const;
+  std::set<uint64_t> OwnIds(const StreamRecord& record) const;
+  std::map<uint64_t, const Attempt*> Foreign(const StreamRecord& record, const core::OpenedNotice& opened);
+  void OnAdopted(int stream, uint64_t id, const Attempt& attempt);
+  void Adopt(const StreamRecord& record, Fate& fate, const Attempt& attempt);
+  const Attempt& Redelivered(int daemon, const Attempt& attempt) const;
+  void CheckRefusals(int stream, const core::OpenedNotice& opened);
+  void MergeIntoAdopted(const Attempt& again);
+  const char* BlameForGivingBesideItsApp(const Attempt& attempt) const;
+  bool IsForsaken(const Fate& fate) const;
+  bool IsComingBack(const StreamRecord& stream) const;
+  bool MayBeAdopting(const Attempt& attempt, core::Verdict verdict, int daemon) const;
   const char* BlameForReport(const DaemonRecord& record) const;
   void CheckReleaseOrder(const Attempt& attempt, const Fate& fate);
   void CheckNothingLeft(int daemon);
   void OnOpened(int stream, const core::OpenedNotice& opened);
+  void TakeOver(int stream, const std::set<uint64_t>& resumed, const std::map<uint64_t, const Attempt*>& foreign);
   void OnLeasesEnded(int stream, const core::LeasesEndedNotice& ended);
   void OnResult(StreamRecord& record, core::SettleOutcome outcome, uint64_t id);
   uint64_t AwaitHeld(int daemon);
@@ -261,6 +290,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
 
   const base::Timers* const timers_;
   Trace* const trace_;
+  const TokenBook* const book_;
   const bool calm_nats_;
   const ModelJetStream* server_ = nullptr;
   const ModelDeadLetterStream* dead_letters_ = nullptr;
@@ -275,6 +305,11 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   std::map<uint64_t, int> advised_;                              // stream sequence -> the daemon that was told
   uint64_t handled_twice_ = 0;
   uint64_t drains_ = 0;
+  uint64_t adopted_ = 0;
+  uint64_t merged_ = 0;
+  uint64_t refused_ = 0;
+  std::set<uint64_t> awaiting_adoption_;  // extended in this instant; their app is about to be told
+  absl::Time awaiting_since_ = absl::InfinitePast();
   absl::Time leading_since_ = absl::InfinitePast();
   absl::Time deleted_at_ = absl::InfinitePast();
 };

@@ -20,7 +20,8 @@ using core::Verdict;
 
 // Its app NAKed its last attempt, and that was its own word: nobody was about to leave.
 bool Ledger::HasFailedForGood(const Attempt& attempt, const Fate& fate) const {
-  return Buries(attempt) && fate.said == Verdict::kNak && !fate.said_in_drain && Exhausted(attempt, fate);
+  return Buries(attempt) && !fate.foreign && fate.said == Verdict::kNak && !fate.said_in_drain &&
+         Exhausted(attempt, fate);
 }
 
 // Sent, and neither settled nor given up.
@@ -122,7 +123,8 @@ const char* Ledger::BlameForTerm(const Attempt& attempt, const Fate& fate) const
   if (fate.buried) return "terminated before its dead letter was stored";
   if (fate.said != Verdict::kTerm) return "terminated what no app terminated";
   const core::DeadLetterPolicy& policy = daemons_.at(attempt.owner).options.dead_letter;
-  return policy.enabled() && policy.on_term ? "terminated without a dead letter" : nullptr;
+  if (!policy.enabled() || !policy.on_term || letter_ids_.contains(attempt.stream_sequence)) return nullptr;
+  return "terminated without a dead letter";
 }
 
 const char* Ledger::BlameForNakOfLetter(const Attempt& attempt, const Fate& fate) const {

@@ -32,7 +32,8 @@ bool Ledger::Exhausted(const Attempt& attempt, const Fate& fate) const {
 // The daemon has done with it.
 bool Ledger::Finished(const Attempt& attempt, const Fate& fate) const {
   const bool settled = fate.said == Verdict::kAck || fate.said == Verdict::kTerm || Exhausted(attempt, fate);
-  return (settled && !fate.buried) || fate.letter_stored || fate.sent || fate.replaced || Expired(attempt, fate);
+  const bool over = (settled && !fate.buried) || fate.letter_stored || fate.let_go;
+  return over || fate.sent || fate.replaced || Expired(attempt, fate);
 }
 
 bool Ledger::WithAnApp(const Attempt& attempt, const Fate& fate) const {
@@ -76,6 +77,7 @@ void Ledger::CheckOrder(const Attempt& attempt, absl::Time taken) {
 // `attempt` is given to an app, which took it at `taken` at the earliest; `other` is of the same key.
 const char* Ledger::BlameForOrder(const Attempt& attempt, const Attempt& other, absl::Time taken) const {
   const Fate& fate = fates_[other.number];
+  if (taken < now() && fate.adopted_at >= taken) return nullptr;  // brought back meanwhile
   if (WithAnApp(other, fate)) return "two of one key are with the apps";
   // Who cannot be given back may be given out of its turn.
   if (other.stream_sequence >= attempt.stream_sequence || LastAttempt(attempt)) return nullptr;
@@ -95,8 +97,10 @@ const char* Ledger::BlameForRetry(const Attempt& attempt, const Fate& fate) cons
 
 // NAKed after a NAK of its app.
 const char* Ledger::BlameForNoRetry(const Attempt& attempt, const Fate& fate) const {
-  const DaemonRecord& daemon = daemons_.at(attempt.owner);
-  if (!daemon.ordered() || daemon.draining || Exhausted(attempt, fate)) return nullptr;
+  const DaemonRecord& daemon = daemons_.at(OwnerOf(attempt));
+  if (!daemon.ordered() || daemon.draining || fate.foreign || Exhausted(attempt, fate)) return nullptr;
+  // A durable made anew counts its deliveries from 1 again, while what failed here before is kept.
+  if (deleted_at_ != absl::InfinitePast()) return nullptr;
   // It was due, and found no app; or one before it did.
   if (now() >= fate.said_at + daemon.options.resume_window || FollowsItsPredecessor(attempt)) return nullptr;
   return "NAKed instead of tried again from here";
@@ -104,7 +108,7 @@ const char* Ledger::BlameForNoRetry(const Attempt& attempt, const Fate& fate) co
 
 // One of its key goes back before it, just now.
 bool Ledger::FollowsItsPredecessor(const Attempt& attempt) const {
-  const auto& numbers = daemons_.at(attempt.owner).received_by_key.at(KeyOf(attempt));
+  const auto& numbers = daemons_.at(OwnerOf(attempt)).received_by_key.at(KeyOf(attempt));
   return std::any_of(numbers.begin(), numbers.end(), [&](uint64_t number) {
     const Fate& fate = fates_[number];
     const bool goes_now = fate.sent == Verdict::kNak && fate.sent_at == now();

@@ -15,6 +15,7 @@ using core::Verdict;
 void Ledger::OnDaemonStarted(int daemon, const core::ConsumerOptions& options) {
   trace_->Add("started: daemon", daemon);
   daemons_[daemon].options = options;
+  daemons_[daemon].started = now();
 }
 
 void Ledger::OnDrain(int daemon, absl::Time deadline) {
@@ -110,11 +111,27 @@ void Ledger::OnStreamOpening(int stream, int daemon, const core::OpenRequest& re
 // A stream that comes back in time keeps what it names; all else of its predecessor is given out again.
 void Ledger::OnOpened(int stream, const core::OpenedNotice& opened) {
   StreamRecord& record = streams_.at(stream);
-  DaemonRecord& daemon = daemons_.at(record.daemon);
   record.opened_told = true;
-  const std::set<uint64_t> resumed(opened.resumed.begin(), opened.resumed.end());
+  CheckRefusals(stream, opened);
+  const std::map<uint64_t, const Attempt*> foreign = Foreign(record, opened);
+  std::set<uint64_t> resumed(opened.resumed.begin(), opened.resumed.end());
+  for (const auto& [id, attempt] : foreign) resumed.insert(id);
+  TakeOver(stream, resumed, foreign);
+  for (const auto& [id, attempt] : foreign) {
+    if (!record.holds(id)) OnAdopted(stream, id, *attempt);
+  }
+  for (uint64_t id : resumed) {
+    if (!record.holds(id)) Fail(absl::StrCat("resumed what it did not hold: delivery ", id));
+  }
+}
+
+// From the earlier stream of this client.
+void Ledger::TakeOver(int stream, const std::set<uint64_t>& resumed,
+                      const std::map<uint64_t, const Attempt*>& foreign) {
+  StreamRecord& record = streams_.at(stream);
+  DaemonRecord& daemon = daemons_.at(record.daemon);
   if (record.request.client_id.empty()) {
-    if (!resumed.empty()) Fail("resumed without a client id");
+    if (resumed.size() > foreign.size()) Fail("resumed without a client id");
     return;
   }
   for (auto& [number, earlier] : streams_) {
@@ -125,11 +142,13 @@ void Ledger::OnOpened(int stream, const core::OpenedNotice& opened) {
     daemon.turbulent = true;
     const bool kept = !earlier.broken || now() < earlier.broken_at + daemon.options.resume_window;
     const bool in_time = kept && !daemon.draining && !(earlier.app_drains && now() >= earlier.app_deadline);
-    for (uint64_t id : record.request.resume) {
+    std::set<uint64_t> named = OwnIds(record);
+    for (const auto& [id, attempt] : foreign) named.insert(id);  // if `Opened` had not arrived
+    for (uint64_t id : named) {
       auto held = earlier.held.find(id);
       if (held == earlier.held.end()) continue;
       if (!resumed.contains(id)) {
-        if (in_time) Fail(absl::StrCat("not resumed although in time: delivery ", id));
+        if (in_time) Fail(absl::StrCat("not resumed although in time: attempt ", held->second));
         continue;
       }
       record.held.emplace(id, held->second);
@@ -137,9 +156,6 @@ void Ledger::OnOpened(int stream, const core::OpenedNotice& opened) {
       fates_[held->second].stream = stream;
     }
     earlier.held.clear();
-  }
-  for (uint64_t id : resumed) {
-    if (!record.holds(id)) Fail(absl::StrCat("resumed what it did not hold: delivery ", id));
   }
 }
 
@@ -197,6 +213,7 @@ const char* Ledger::BlameForGiving(const StreamRecord& record, const Attempt& at
     if (const char* blame = BlameForRetry(attempt, fate)) return blame;
   }
   if (fate.expired) return "given after its lease had ended";
+  if (const char* blame = BlameForGivingBesideItsApp(attempt)) return blame;
   if (fate.stream != 0) {
     for (const auto& [id, held] : streams_.at(fate.stream).held) {
       const bool given_back = BlameForRelease(attempt, fate) == nullptr;  // its last attempt is not NAKed but given on
@@ -249,7 +266,9 @@ void Ledger::OnResult(StreamRecord& record, core::SettleOutcome outcome, uint64_
       Fail(absl::StrCat("confirmed behind the server's back: delivery ", id));
   }
   if (outcome == core::SettleOutcome::kFailed) {
-    const bool explained = HealthySince(record.daemon) > fate.said_at || deleted_at_ > attempt.sent ||
+    // A Settle does not wait for a dead letter that nobody stores.
+    const bool letter_waits = record.unary && fate.buried && now() >= fate.said_at + core::Fetched::kSettleTimeout;
+    const bool explained = HealthySince(record.daemon) > fate.said_at || deleted_at_ > attempt.sent || letter_waits ||
                            Expired(attempt, fate) || record.app_drains || daemons_.at(record.daemon).draining;
     if (!explained) Fail(absl::StrCat("a verdict failed for no reason: delivery ", id));
   }
@@ -337,7 +356,9 @@ void Ledger::BeforeSettle(int stream, absl::Span<const core::SettleRun> runs) {
         continue;
       }
       Fate& fate = fates_[held->second];
-      const bool late = Expired(*attempts_[held->second], fate) || LeaseIsOver(record, fate);
+      const bool doubtful = fate.in_doubt && (verdict == Verdict::kNak || verdict == Verdict::kTerm);
+      fate.let_go |= doubtful;
+      const bool late = doubtful || Expired(*attempts_[held->second], fate) || LeaseIsOver(record, fate);
       trace_->Add("says: attempt, verdict, stream", held->second, static_cast<int>(verdict), stream);
       if (verdict == Verdict::kInProgress) {
         if (!late) fate.lease_from = now();
@@ -354,7 +375,7 @@ void Ledger::BeforeSettle(int stream, absl::Span<const core::SettleRun> runs) {
       fate.acked_late |= late && verdict == Verdict::kAck;
       if (!late && record.request.confirm_settlements) {
         const Attempt& attempt = *attempts_[held->second];
-        const bool retried = verdict == Verdict::kNak && daemons_.at(record.daemon).ordered();
+        const bool retried = verdict == Verdict::kNak && daemons_.at(record.daemon).ordered() && !fate.foreign;
         record.claims[id] = {attempt.number, retried && !Exhausted(attempt, fate)};
       }
       LetGo(record, id);
@@ -411,8 +432,12 @@ void Ledger::OnHandled(uint64_t attempt) {
     const Attempt& by = *attempts_[first];
     const bool settled = fate.said == Verdict::kAck || fate.said == Verdict::kTerm;
     if (first >= attempt || !settled) continue;
-    const bool explained = daemons_.at(by.owner).killed || fate.lost || deleted_at_ > by.sent || fate.taken ||
-                           HealthySince(by.owner) > fate.said_at || fate.letter_failed || (fate.buried && fate.naked);
+    // Mutation: an adoption that does not extend the lease. In doubt, it may have been with another daemon already.
+    const bool was_out = fate.in_doubt && attempts_[attempt]->sent <= fate.settled_at;
+    const bool lacked_its_letter = fate.foreign && fate.said == Verdict::kTerm && fate.sent == Verdict::kNak;
+    const bool letter = fate.letter_failed || (fate.buried && fate.naked) || lacked_its_letter;
+    const bool explained = daemons_.at(OwnerOf(by)).killed || fate.lost || deleted_at_ > by.sent || fate.taken ||
+                           HealthySince(OwnerOf(by)) > fate.said_at || letter || was_out;
     if (!explained) Fail(absl::StrCat("message ", sequence, " was handled twice"));
   }
   earlier.push_back(attempt);

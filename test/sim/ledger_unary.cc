@@ -1,9 +1,9 @@
 // The callers' side of the ledger: fetches, their leases, and what they settle.
 //
-// Mutations that the simulation has caught: a lease timer that is not armed ("a result unasked for": the late verdict is
-// taken); a lost answer that is kept ("the report awaited another number"); a call with a credit of one more, and one
-// whose credit stays when it is answered ("a frame of more messages than max_batch"); a late ACK that is forwarded for
-// what went to another app of the pod ("acked twice").
+// Mutations that the simulation has caught: a lease timer that is not armed ("a result unasked for": the late verdict
+// is taken); a lost answer that is kept ("the report awaited another number"); a call with a credit of one more, and
+// one whose credit stays when it is answered ("a frame of more messages than max_batch"); a late ACK that is forwarded
+// for what went to another app of the pod ("acked twice").
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"

@@ -20,6 +20,9 @@ Scenario::TestDaemon& Scenario::StartDaemon() {
   auto source = std::make_unique<ModelSource>(&server(), &loop_.timers(), source_options, this);
   daemon.source = source.get();
   daemon.core = std::make_unique<core::Daemon>(&loop_.timers());
+  daemon.number = static_cast<uint64_t>(source_options.owner);
+  daemon.tokens = std::make_unique<BookTokens>(&book, daemon.number);
+  if (with_tokens) daemon.core->SetTokens(daemon.tokens.get());
   daemon.core->AddConsumer(options, std::move(source));
   RunFor(absl::Milliseconds(20));
   return daemon;
@@ -42,6 +45,10 @@ Scenario::TestApp& Scenario::Open(TestDaemon& daemon, core::Credit credit, std::
   request.client_id = std::move(client_id);
   request.credit = credit;
   request.resume = std::move(resume);
+  return OpenWith(daemon, request);
+}
+
+Scenario::TestApp& Scenario::OpenWith(TestDaemon& daemon, const core::OpenRequest& request) {
   TestApp& app = apps_.emplace_back();
   auto session = daemon.core->Open(request, &app.stream);
   EXPECT_TRUE(session.ok()) << session.status();

@@ -15,6 +15,7 @@
 #include "test/support/model_source.h"
 #include "test/support/recording_stream.h"
 #include "test/support/sim_clock.h"
+#include "test/support/token_book.h"
 
 namespace sluice::test {
 
@@ -22,7 +23,9 @@ namespace sluice::test {
 class Scenario : public testing::Test, public ModelJetStream::Witness {
  protected:
   struct TestDaemon {
+    std::unique_ptr<BookTokens> tokens;
     std::unique_ptr<core::Daemon> core;
+    uint64_t number = 0;
     ModelSource* source = nullptr;
     std::optional<core::DrainReport> report;  // once drained
     bool exited = false;
@@ -45,15 +48,21 @@ class Scenario : public testing::Test, public ModelJetStream::Witness {
   ModelJetStream::Options server_options;
   ModelSource::Options source_options;
   core::ConsumerOptions options;
+  bool with_tokens = false;
+  TokenBook book;
 
   ModelJetStream& server();
   TestDaemon& StartDaemon();
-  void Kill(TestDaemon& daemon) { daemon.core.reset(); }
+  void Kill(TestDaemon& daemon) {
+    daemon.core.reset();
+    book.MarkCrashed(daemon.number);
+  }
   void Drain(TestDaemon& daemon, absl::Duration timeout);
   void Terminate(TestDaemon& daemon, absl::Duration timeout);
 
   TestApp& Open(TestDaemon& daemon, core::Credit credit = {}, std::string client_id = "",
                 std::vector<uint64_t> resume = {});
+  TestApp& OpenWith(TestDaemon& daemon, const core::OpenRequest& request);
   // Verdicts, named by stream sequence.
   void Settle(TestApp& app, const std::vector<uint64_t>& sequences, core::Settlement settlement);
   void Ack(TestApp& app, const std::vector<uint64_t>& sequences) { Settle(app, sequences, {}); }

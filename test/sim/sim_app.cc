@@ -1,7 +1,7 @@
 #include "test/sim/sim_app.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "test/sim/sim_pod.h"
 
@@ -27,17 +27,39 @@ void SimApp::Connect() {
   request.credit = profile_.credit;
   request.max_batch = profile_.max_batch;
   request.confirm_settlements = profile_.confirms;
-  // Ids mean something to the daemon that gave them only.
-  const bool same_daemon = pod_->running() && pod_->number() == pods_number_;
-  for (const auto& [key, work] : works_) {
-    if (CanResume() && same_daemon && work.stream == streams_number_) request.resume.push_back(work.id);
-  }
+  request.resumable = profile_.resumable;
+  NameWhatItHas(&request);
   pods_number_ = pod_->running() ? pod_->number() : 0;
   if (pods_number_ == 0) return Reconnect(absl::Milliseconds(50));
   draining_ = false;
   SimStream::App* const app = this;
   stream_ = std::make_shared<SimStream>(context_, ++*last_stream_, app, profile_.most_write);
   stream_->Open(pod_, std::move(request));
+}
+
+// See consumer.proto, Open.resume. A token is named unless the daemon may have given the message back before it died,
+// or its NAK may have been sent; an ACK does no harm in any case.
+bool SimApp::MayBringToken(const Work& work) const {
+  if (work.token.empty()) return false;
+  const bool said = work.state == Work::State::kDone || work.state == Work::State::kSaid;
+  if (said && work.verdict == Verdict::kAck) return true;
+  const absl::Time now = context_.timers->now();
+  const bool kept = now < stream_ended_ + pod_->options().resume_window && now < drain_deadline_;
+  return kept && !(said && work.verdict == Verdict::kNak);
+}
+
+void SimApp::NameWhatItHas(core::OpenRequest* request) {
+  // Ids mean something to the daemon that gave them only.
+  const bool same_daemon = pod_->running() && pod_->number() == pods_number_;
+  for (const auto& [key, work] : works_) {
+    if (!CanResume() || work.stream != streams_number_) continue;
+    if (MayBringToken(work)) {
+      request->tokens.push_back({work.id, work.token});
+    } else if (same_daemon) {
+      request->resume.push_back(work.id);
+    }
+  }
+  if (context_.dice->Chance(profile_.forges)) request->tokens.push_back({context_.dice->Seed(), "forged"});
 }
 
 void SimApp::Reconnect(absl::Duration delay) {
@@ -48,13 +70,16 @@ void SimApp::Reconnect(absl::Duration delay) {
 
 // Goes on where the last stream ended: says again what may not have arrived, and works on what it still holds.
 void SimApp::OnOpened(const core::OpenedNotice& opened) {
-  const std::set<uint64_t> resumed(opened.resumed.begin(), opened.resumed.end());
+  std::map<uint64_t, uint64_t> resumed;  // old id -> new id
+  for (uint64_t id : opened.resumed) resumed[id] = id;
+  for (const auto& adopted : opened.adopted) resumed[adopted.held_id] = adopted.id;
   for (auto it = works_.begin(); it != works_.end();) {
     Work& work = it->second;
     const bool kept = work.stream == streams_number_ && resumed.contains(work.id);
     const bool at_work = work.state == Work::State::kWorking;
     if (kept) {
       work.stream = stream_->number();
+      work.id = resumed.at(work.id);
       const bool said = work.state == Work::State::kSaid || work.state == Work::State::kDone;
       if (said) Say(work);
     } else {
@@ -64,6 +89,7 @@ void SimApp::OnOpened(const core::OpenedNotice& opened) {
   }
   std::erase_if(queue_, [&](uint64_t key) { return !works_.contains(key); });
   streams_number_ = stream_->number();
+  drain_deadline_ = absl::InfiniteFuture();
 }
 
 void SimApp::OnStreamEnded() {
@@ -74,6 +100,7 @@ void SimApp::OnStreamEnded() {
 void SimApp::LeaveStream() {
   stream_.reset();
   outgoing_.clear();
+  stream_ended_ = context_.timers->now();
   if (CanResume()) return;
   // What it had not begun it will be given again; what it works on it finishes, for nobody to hear.
   queue_.clear();
@@ -123,7 +150,9 @@ void SimApp::SetCredit(core::Credit credit) {
 
 void SimApp::OnNotice(const core::Notice& notice) {
   if (const auto* opened = std::get_if<core::OpenedNotice>(&notice)) OnOpened(*opened);
-  if (std::holds_alternative<core::DrainingNotice>(notice)) {
+  if (std::holds_alternative<core::DrainedNotice>(notice)) drain_deadline_ = context_.timers->now();
+  if (const auto* draining = std::get_if<core::DrainingNotice>(&notice)) {
+    drain_deadline_ = std::min(drain_deadline_, draining->deadline);
     draining_ = true;
     LeaveIfIdle();
   }
@@ -144,7 +173,8 @@ void SimApp::LeaveIfIdle() {
 
 void SimApp::OnDeliveries(const std::vector<SimStream::Given>& batch) {
   for (const SimStream::Given& given : batch) {
-    works_[++last_key_] = {given.attempt, given.id, stream_->number(), Work::State::kQueued, Verdict::kAck};
+    works_[++last_key_] = {given.attempt,        given.id,      stream_->number(),
+                           Work::State::kQueued, Verdict::kAck, given.token};
     queue_.push_back(last_key_);
   }
   while (works_.size() > kMostWorks) works_.erase(works_.begin());

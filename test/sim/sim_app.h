@@ -26,12 +26,14 @@ struct AppProfile {
   absl::Duration settle_delay = absl::ZeroDuration();       // gathers its verdicts
   absl::Duration in_progress_every = absl::ZeroDuration();  // 0: leaves it to the daemon
   bool confirms = false;                                    // asks for the server's word on its verdicts
+  bool resumable = false;                                   // asks for tokens, and comes back with them
   bool leaves_when_draining = false;                        // half-closes when it has nothing left to do
   // How often, 0..1.
   double naks = 0;
   double delays_nak = 0;  // of its NAKs
   double terms = 0;
   double hangs = 0;       // never says anything again; the lane is lost
+  double forges = 0;      // brings tokens that are not its own, or none at all
   double misbehaves = 0;  // settles twice, or what it never had
 };
 
@@ -65,6 +67,7 @@ class SimApp final : private SimStream::App {
     int stream = 0;  // under which the id holds
     State state = State::kQueued;
     core::Verdict verdict = core::Verdict::kAck;
+    std::string token;
   };
   static constexpr size_t kMostWorks = 4096;
 
@@ -74,6 +77,8 @@ class SimApp final : private SimStream::App {
   void OnStreamEnded() override;
 
   bool CanResume() const { return !profile_.client_id.empty(); }
+  bool MayBringToken(const Work& work) const;
+  void NameWhatItHas(core::OpenRequest* request);
   void Reconnect(absl::Duration delay);
   void OnOpened(const core::OpenedNotice& opened);
   void LeaveStream();
@@ -98,6 +103,8 @@ class SimApp final : private SimStream::App {
   std::shared_ptr<SimStream> stream_;  // null: not connected
   int streams_number_ = 0;             // of the last stream
   int pods_number_ = 0;                // the daemon of the last stream
+  absl::Time stream_ended_ = absl::InfinitePast();
+  absl::Time drain_deadline_ = absl::InfiniteFuture();  // told on the last stream
   bool connecting_ = false;
   bool draining_ = false;
   std::map<uint64_t, Work> works_;  // by a key that only grows

@@ -9,6 +9,7 @@ namespace {
 
 constexpr int kMostStarts = 1000;  // of one pod; spaces the numbers of the daemons
 constexpr absl::Duration kMostRestart = absl::Milliseconds(500);
+constexpr absl::Duration kLongRestart = absl::Seconds(5);  // ack waits run out meanwhile
 
 }  // namespace
 
@@ -26,6 +27,8 @@ void SimPod::Start() {
   auto source = std::make_unique<ModelSource>(context_.server, context_.timers, source_options_, context_.ledger);
   source_ = source.get();
   daemon_ = std::make_unique<core::Daemon>(context_.timers);
+  tokens_ = std::make_unique<BookTokens>(context_.book, static_cast<uint64_t>(number_));
+  daemon_->SetTokens(tokens_.get());
   daemon_->AddConsumer(options_, std::move(source), std::make_unique<ModelDeadLetters>(context_.dead_letters, number_));
 }
 
@@ -35,12 +38,14 @@ void SimPod::Kill() {
 
 void SimPod::Stop(bool killed) {
   context_.ledger->OnDaemonGone(number_, killed);
+  if (killed && serving()) context_.book->MarkCrashed(static_cast<uint64_t>(number_));
   for (const auto& weak : std::exchange(streams_, {})) {
     if (auto stream = weak.lock()) stream->OnDaemonGone();
   }
   source_ = nullptr;
   daemon_.reset();
-  context_.timers->After(context_.dice->Between(absl::ZeroDuration(), kMostRestart), [this] { Start(); });
+  const absl::Duration most = killed && context_.dice->Chance(0.3) ? kLongRestart : kMostRestart;
+  context_.timers->After(context_.dice->Between(absl::ZeroDuration(), most), [this] { Start(); });
 }
 
 void SimPod::Drain(absl::Duration timeout) {

@@ -41,6 +41,7 @@ class SimPod {
   bool drained() const { return running() && daemon_->phase() == core::Daemon::Phase::kDrained; }
   const core::Daemon& daemon() const { return *daemon_; }
   int number() const { return number_; }
+  const core::ConsumerOptions& options() const { return options_; }
 
  private:
   void OnDrainBegins(absl::Time deadline);
@@ -52,6 +53,7 @@ class SimPod {
   ModelSource::Options source_options_;
   int starts_ = 0;
   int number_ = 0;                        // of the running daemon
+  std::unique_ptr<BookTokens> tokens_;    // outlives daemon_
   std::unique_ptr<core::Daemon> daemon_;  // null: none runs
   ModelSource* source_ = nullptr;         // the daemon's
   std::vector<std::weak_ptr<SimStream>> streams_;

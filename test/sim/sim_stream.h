@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "core/session.h"
 #include "test/sim/ledger.h"
 #include "test/support/dice.h"
+#include "test/support/token_book.h"
 
 namespace sluice::test {
 
@@ -23,6 +25,7 @@ struct SimContext {
   Ledger* ledger;
   ModelJetStream* server;
   ModelDeadLetterStream* dead_letters;
+  TokenBook* book;
 };
 
 // One app stream, with both its ends and what is under way between them, in order. Kept by the app, and by what is
@@ -32,6 +35,7 @@ class SimStream final : public core::AppStream, public std::enable_shared_from_t
   struct Given {
     uint64_t id;
     uint64_t attempt;
+    std::string token;
   };
   // The app's end; called as long as it has not let go.
   class App {

@@ -30,7 +30,7 @@ Simulation::Simulation(uint64_t seed, const FaultMix& mix)
       mix_(mix),
       dice_(seed),
       trace_(&loop_.timers()),
-      ledger_(&loop_.timers(), &trace_, mix.nats == 0 && mix.deletes == 0) {
+      ledger_(&loop_.timers(), &trace_, &book_, mix.nats == 0 && mix.deletes == 0) {
   server_ = std::make_unique<ModelJetStream>(&loop_.timers(), ServerOptions(dice_), &ledger_);
   ledger_.Watch(server_.get());
   dead_letters_ =
@@ -152,6 +152,7 @@ core::Credit Simulation::RandomCredit() {
 AppProfile Simulation::HealthyProfile() {
   AppProfile profile;
   profile.credit.messages = 64;
+  profile.resumable = dice_.Chance(0.5);
   profile.confirms = dice_.Chance(0.5);
   return profile;
 }
@@ -159,6 +160,8 @@ AppProfile Simulation::HealthyProfile() {
 AppProfile Simulation::RandomProfile(int app) {
   AppProfile profile;
   if (dice_.Chance(0.6)) profile.client_id = absl::StrCat("app-", app);
+  profile.resumable = dice_.Chance(0.7);
+  if (dice_.Chance(0.3)) profile.forges = 0.3;
   profile.credit = RandomCredit();
   profile.max_batch = static_cast<uint32_t>(dice_.Chance(0.5) ? dice_.Between(1, 8) : 256);
   profile.lanes = static_cast<int>(dice_.Between(1, 8));

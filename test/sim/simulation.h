@@ -56,7 +56,7 @@ class Simulation {
   AppProfile RandomProfile(int app);
   AppProfile HealthyProfile();
   FetcherProfile RandomFetcher();
-  SimContext context() { return {&loop_.timers(), &dice_, &ledger_, server_.get(), dead_letters_.get()}; }
+  SimContext context() { return {&loop_.timers(), &dice_, &ledger_, server_.get(), dead_letters_.get(), &book_}; }
 
   void PublishSome();
   void Every(double per_second, void (Simulation::*mishap)());
@@ -79,6 +79,7 @@ class Simulation {
   Dice dice_;
   SimLoop loop_;
   Trace trace_;
+  TokenBook book_;
   Ledger ledger_;
   std::unique_ptr<ModelJetStream> server_;
   std::unique_ptr<ModelDeadLetterStream> dead_letters_;

@@ -20,6 +20,9 @@ constexpr FaultMix kMixes[] = {
     {.name = "DrainsWithOddApps", .apps = 0.7, .drains = 0.5, .odd_apps = true},
     {.name = "DrainsWithNatsFaults", .nats = 0.7, .drains = 0.5},
     {.name = "Crashes", .apps = 0.3, .drains = 0.2, .kills = 0.4},
+    {.name = "CrashesWithOddApps", .apps = 0.7, .kills = 0.6, .odd_apps = true},
+    {.name = "CrashesWithNatsFaults", .nats = 0.4, .drains = 0.2, .kills = 0.4},
+    {.name = "CrashesAndDeletes", .apps = 0.2, .deletes = 0.3, .kills = 0.5},
     {.name = "DeletedConsumer", .nats = 0.2, .deletes = 0.2, .drains = 0.2},
     {.name = "Everything", .apps = 0.7, .nats = 0.4, .deletes = 0.05, .drains = 0.3, .kills = 0.1, .odd_apps = true},
 };
@@ -40,11 +43,17 @@ TEST_P(SimulationTest, KeepsEveryPromise) {
   uint64_t drains = 0;
   uint64_t handled_twice = 0;
   uint64_t dead_letters = 0;
+  uint64_t adopted = 0;
+  uint64_t merged = 0;
+  uint64_t refused = 0;
   for (uint64_t index = 1; index <= seeds; ++index) {
     Simulation simulation(only > 0 ? only : index, GetParam());
     ASSERT_TRUE(simulation.Run()) << simulation.Explain();
     settled += simulation.settled();
     drains += simulation.ledger().drains();
+    adopted += simulation.ledger().adopted();
+    merged += simulation.ledger().merged();
+    refused += simulation.ledger().refused();
     handled_twice += simulation.ledger().handled_twice();
     dead_letters += simulation.dead_letters();
   }
@@ -54,6 +63,13 @@ TEST_P(SimulationTest, KeepsEveryPromise) {
   RecordProperty("settled", static_cast<int>(settled));
   RecordProperty("drains", static_cast<int>(drains));
   RecordProperty("dead_letters", static_cast<int>(dead_letters));
+  RecordProperty("adopted", static_cast<int>(adopted));
+  RecordProperty("merged", static_cast<int>(merged));
+  RecordProperty("refused", static_cast<int>(refused));
+  if (GetParam().kills > 0 && seeds >= 100) {
+    EXPECT_GT(adopted, seeds / 10);
+    EXPECT_GT(refused, 0u);
+  }
   RecordProperty("handled_twice_with_an_excuse", static_cast<int>(handled_twice));
 }
 

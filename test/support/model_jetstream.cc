@@ -376,6 +376,9 @@ core::ConsumerInfo ModelJetStream::info() const {
   info.paused_until = paused_until_;
   info.num_pending = stream_.size() + 1 - next_sequence_;
   info.num_ack_pending = pending_.size();
+  info.created_ns = static_cast<int64_t>(incarnation_);
+  const uint64_t unsettled = pending_.empty() ? next_sequence_ : std::min(pending_.begin()->first, next_sequence_);
+  info.ack_floor = unsettled - 1;
   return info;
 }
 

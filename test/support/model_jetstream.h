@@ -72,6 +72,7 @@ class ModelJetStream {
   struct Sending {
     bool confirm = false;    // asks for an answer
     bool pull_open = false;  // while the server may still answer a pull of this daemon
+    int owner = 0;           // the daemon
   };
 
   // Sees everything, for the test to judge.

@@ -161,7 +161,7 @@ void ModelSource::RequestInfo() {
 
 void ModelSource::Confirm(absl::string_view reply, const core::Settlement& settlement, uint64_t tag) {
   CheckUse(told_connected_, "Confirm() while not connected");
-  witness_->OnVerdictSent(server_->FindAttempt(reply), settlement, {true, PullIsOpen()});
+  witness_->OnVerdictSent(server_->FindAttempt(reply), settlement, {true, PullIsOpen(), options_.owner});
   const uint64_t request = BeginQuestion(tag);
   Up([this, request, reply = std::string(reply), verdict = settlement.verdict, delay = settlement.nak_delay] {
     if (!server_->Settle(reply, {verdict, delay, {}})) return;
@@ -185,7 +185,7 @@ uint64_t ModelSource::BeginQuestion(uint64_t tag) {
 
 void ModelSource::Settle(absl::string_view reply, const core::Settlement& settlement) {
   CheckUse(told_connected_, "Settle() while not connected");
-  witness_->OnVerdictSent(server_->FindAttempt(reply), settlement, {false, PullIsOpen()});
+  witness_->OnVerdictSent(server_->FindAttempt(reply), settlement, {false, PullIsOpen(), options_.owner});
   Up([this, reply = std::string(reply), verdict = settlement.verdict, delay = settlement.nak_delay] {
     server_->Settle(reply, {verdict, delay, {}});
   });

@@ -20,6 +20,7 @@ class RecordingStream final : public core::AppStream {
     uint64_t stream_sequence;
     uint64_t num_delivered;
     std::string data;
+    std::string token = {};
   };
 
   // core::AppStream
