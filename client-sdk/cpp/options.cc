@@ -16,6 +16,8 @@ const char* ToString(State state) {
       return "consumer invalid";
     case State::kPaused:
       return "paused";
+    case State::kPinnedElsewhere:
+      return "pinned elsewhere";
     case State::kProbing:
       return "probing";
     case State::kClosed:

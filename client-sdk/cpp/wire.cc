@@ -20,6 +20,8 @@ State ToState(v1::State::Kind kind) {
       return State::kConsumerInvalid;
     case v1::State::KIND_PAUSED:
       return State::kPaused;
+    case v1::State::KIND_PINNED_ELSEWHERE:
+      return State::kPinnedElsewhere;
     case v1::State::KIND_PROBING:
       return State::kProbing;
     default:

@@ -149,8 +149,12 @@ class OnlineLint {
   }
 
   void CheckVersion(size_t i) {
-    if (!ServerIsBefore(10, 0)) return;
     const DurableConfig& config = loaded_.config.consumers[i].config;
+    if (!config.priority_groups.empty() && ServerIsBefore(11, 0)) {
+      Add(i, kServerTooOld, "ordering",
+          absl::StrCat("is exclusive, which needs nats-server 2.11, and this is ", survey_.server_version));
+    }
+    if (!ServerIsBefore(10, 0)) return;
     const auto add = [&](const char* key, const char* is) {
       Add(i, kServerTooOld, key, absl::StrCat(is, " needs nats-server 2.10, and this is ", survey_.server_version));
     };

@@ -141,6 +141,14 @@ TEST(OnlineLint, EachRuleIsBrokenAloneAndJustNot) {
   }
 }
 
+// What JetStream has says how long a failover takes, too.
+TEST(OnlineLint, ExclusiveNeedsAServerThatPinsClients) {
+  const std::string consumer = "ordering: exclusive, config: {ack_wait: 5s}";
+  EXPECT_THAT(RulesBroken(consumer, OfVersion("2.10.27")), ElementsAre("server-too-old"));
+  EXPECT_THAT(RulesBroken(consumer, OfVersion("2.11.0")), IsEmpty());
+  EXPECT_THAT(RulesBroken("ordering: exclusive", OfVersion("2.11.0")), ElementsAre("exclusive-ack-wait-long"));
+}
+
 TEST(OnlineLint, ServersBefore2_10_4BreakTwoRules) {
   EXPECT_THAT(RulesBroken("", OfVersion("2.10.3")), ElementsAre("server-before-2.10.16", "server-before-2.10.4"));
   EXPECT_THAT(RulesBroken("", OfVersion("2.10.4")), ElementsAre("server-before-2.10.16"));

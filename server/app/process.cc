@@ -91,13 +91,16 @@ void Process::AddConsumers() {
       dead_letters =
           std::make_unique<jetstream::JetStreamDeadLetters>(connection_.get(), &loop_, options.stream, options.durable);
     }
+    const bool exclusive = options.ordering == core::Ordering::kExclusive;
     daemon_->AddConsumer(
         options,
-        std::make_unique<jetstream::JetStreamSource>(connection_.get(), &loop_,
-                                                     jetstream::JetStreamSource::Options{.stream = options.stream,
-                                                                                         .durable = options.durable,
-                                                                                         .manage = consumer.manage,
-                                                                                         .config = consumer.config}),
+        std::make_unique<jetstream::JetStreamSource>(
+            connection_.get(), &loop_,
+            jetstream::JetStreamSource::Options{.stream = options.stream,
+                                                .durable = options.durable,
+                                                .manage = consumer.manage,
+                                                .config = consumer.config,
+                                                .priority_group = exclusive ? options.priority_group : ""}),
         std::move(dead_letters));
   }
 }

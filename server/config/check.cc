@@ -79,18 +79,37 @@ void CheckDurable(const core::DurableConfig& config, const std::string& path, Re
 
 void CheckOrdering(const core::ConsumerOptions& options, const std::string& path, Reader& reader) {
   const std::string key = path + ".key";
-  if (options.ordering != core::Ordering::kKey) {
-    if (reader.Given(key)) reader.ComplainAt(key, "only for 'ordering: key'; remove it, or set that");
+  if (options.ordering == core::Ordering::kNone) {
+    if (reader.Given(key)) reader.ComplainAt(key, "only for 'ordering: key' or 'exclusive'; remove it, or set one");
     return;
   }
   const bool in_subject = reader.Given(key + ".subject_token");
   const bool in_header = reader.Given(key + ".header");
   if (in_subject && in_header) {
     reader.ComplainAt(key + ".header", "there is also 'subject_token'; keep one of them");
-  } else if (!in_subject && !in_header) {
+  } else if (!in_subject && !in_header && (options.ordering == core::Ordering::kKey || reader.Given(key))) {
     reader.ComplainAt(reader.Given(key) ? key : path + ".ordering",
                       "a key stands somewhere; add 'key: {subject_token: N}' or 'key: {header: Name}'");
   }
+}
+
+void CheckExclusive(const core::ConsumerOptions& options, const std::string& path, Reader& reader) {
+  const std::string exclusive = path + ".exclusive";
+  if (options.ordering != core::Ordering::kExclusive) {
+    // The defaults may stand there: 'config print' writes them.
+    const core::ConsumerOptions defaults;
+    const bool is_set =
+        options.priority_group != defaults.priority_group || options.priority_timeout != defaults.priority_timeout;
+    if (is_set) reader.ComplainAt(exclusive, "only for 'ordering: exclusive'; remove it, or set that");
+    return;
+  }
+  if (2 * options.pull_expires <= options.priority_timeout) return;
+  const std::string timeout = exclusive + ".priority_timeout";
+  reader.ComplainAt(reader.Given(timeout) ? timeout : path + ".pull.expires",
+                    absl::StrCat("a pull of ", absl::FormatDuration(options.pull_expires),
+                                 " must be renewed well within priority_timeout, which is ",
+                                 absl::FormatDuration(options.priority_timeout),
+                                 "; raise that to twice pull.expires, or shorten the pull"));
 }
 
 void CheckRedelivery(const core::RedeliveryPolicy& policy, const std::string& path, Reader& reader) {
@@ -145,6 +164,7 @@ void CheckConsumer(const Consumer& consumer, const std::string& path, Reader& re
                       "with 'manage: off' nothing would look at it; remove it, or use 'manage: verify'");
   }
   CheckOrdering(options, path, reader);
+  CheckExclusive(options, path, reader);
   CheckRedelivery(options.redelivery, path + ".redelivery", reader);
   CheckDeadLetter(consumer, path + ".dead_letter", reader);
   CheckDurable(consumer.config, path + ".config", reader);

@@ -273,6 +273,20 @@ Kind<std::string> HeaderName() {
                      });
 }
 
+// nats-server's validGroupName.
+Kind<std::string> PriorityGroup() {
+  static constexpr size_t kLongest = 16;
+  return CheckedText(
+      "name", absl::StrCat("1 to ", kLongest, " of A-Z, a-z, 0-9, `/`, `_`, `=`, `-`"),
+      [](absl::string_view text) -> absl::Status {
+        const bool good = !text.empty() && text.size() <= kLongest && std::all_of(text.begin(), text.end(), [](char c) {
+          return absl::ascii_isalnum(c) || absl::StrContains("/_=-", c);
+        });
+        if (good) return absl::OkStatus();
+        return Wrong(text, " is not a priority group; use 1 to ", kLongest, " letters, digits, '/', '_', '=' or '-'");
+      });
+}
+
 Kind<int64_t> CountOrUnlimited() {
   auto parse = [](absl::string_view text) -> absl::StatusOr<int64_t> {
     int64_t value = 0;

@@ -81,6 +81,7 @@ Kind<double> NumberIn(double least, double most);
 Kind<int64_t> Position(int64_t most);
 // The name of a header, as NATS accepts it.
 Kind<std::string> HeaderName();
+Kind<std::string> PriorityGroup();
 // -1 (no limit), or at least 1.
 Kind<int64_t> CountOrUnlimited();
 

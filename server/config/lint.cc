@@ -24,6 +24,8 @@ constexpr absl::Duration kShortPull = absl::Seconds(1);
 constexpr absl::Duration kGraceMargin = absl::Seconds(10);
 // Beyond this many pods, longer pulls are worth a longer drain: the server scans all that wait.
 constexpr int64_t kLargeFleet = 500;
+// For which the whole fleet stands still after a crash of its active pod.
+constexpr absl::Duration kLongFailover = absl::Seconds(10);
 
 // A key, relative to the consumer, and what is wrong there.
 struct Fact {
@@ -44,6 +46,9 @@ std::optional<std::pair<std::string, absl::Duration>> LeastAckWait(const core::D
   if (config.ack_wait.has_value()) return std::make_pair("config.ack_wait", *config.ack_wait);
   return std::nullopt;
 }
+
+// One pod at a time is active: what it takes is taken from nobody.
+bool IsExclusive(const Consumer& consumer) { return consumer.options.ordering == core::Ordering::kExclusive; }
 
 std::optional<Fact> MaxDeliverOne(const Consumer& consumer, const Config&) {
   if (consumer.config.max_deliver != 1) return std::nullopt;
@@ -66,6 +71,7 @@ std::optional<Fact> AckWaitShort(const Consumer& consumer, const Config&) {
 std::optional<Fact> PullBatchAboveMaxAckPending(const Consumer& consumer, const Config&) {
   const int64_t max_ack_pending = consumer.config.max_ack_pending.value_or(0);
   if (max_ack_pending <= 0 || consumer.options.pull_batch <= max_ack_pending) return std::nullopt;
+  if (IsExclusive(consumer)) return std::nullopt;
   return Fact{"pull.batch",
               absl::StrCat("is ", consumer.options.pull_batch, ", above a max_ack_pending of ", max_ack_pending)};
 }
@@ -80,6 +86,7 @@ std::optional<Fact> CreditAboveMaxAckPending(const Consumer& consumer, const Con
 std::optional<Fact> MaxAckPendingBelowPods(const Consumer& consumer, const Config& config) {
   const int64_t max_ack_pending = consumer.config.max_ack_pending.value_or(0);
   if (max_ack_pending <= 0 || config.deployment.pods.value_or(0) <= max_ack_pending) return std::nullopt;
+  if (IsExclusive(consumer)) return std::nullopt;
   return Fact{"config.max_ack_pending",
               absl::StrCat("is ", max_ack_pending, ", below deployment.pods, ", *config.deployment.pods)};
 }
@@ -106,8 +113,22 @@ std::optional<Fact> PullExpiresLong(const Consumer& consumer, const Config& conf
 std::optional<Fact> ResumeWindowAboveAckWait(const Consumer& consumer, const Config&) {
   const auto least = LeastAckWait(consumer.config);
   if (!least.has_value() || consumer.options.resume_window <= least->second) return std::nullopt;
+  if (IsExclusive(consumer)) return std::nullopt;  // there a short ack wait is for the failover between pods
   return Fact{"resume_window", absl::StrCat("is ", absl::FormatDuration(consumer.options.resume_window),
                                             ", above an ack wait of ", absl::FormatDuration(least->second))};
+}
+
+std::optional<Fact> ExclusiveAckWaitLong(const Consumer& consumer, const Config&) {
+  if (!IsExclusive(consumer)) return std::nullopt;
+  const core::DurableConfig& config = consumer.config;
+  if (!config.backoff.empty()) {
+    const absl::Duration longest = *std::max_element(config.backoff.begin(), config.backoff.end());
+    if (longest <= kLongFailover) return std::nullopt;
+    return Fact{"config.backoff", absl::StrCat("has a step of ", absl::FormatDuration(longest))};
+  }
+  const absl::Duration ack_wait = config.ack_wait.value_or(absl::ZeroDuration());
+  if (ack_wait <= kLongFailover) return std::nullopt;
+  return Fact{"config.ack_wait", absl::StrCat("is ", absl::FormatDuration(ack_wait))};
 }
 
 std::optional<Fact> ResumeWindowAboveLease(const Consumer& consumer, const Config&) {
@@ -188,6 +209,11 @@ constexpr ConsumerRule kConsumerRules[] = {
     {{"resume-window-above-ack-wait", Severity::kWarning,
       "what an app held that does not come back waits longer than it would without Sluice", "set the ack wait or less"},
      ResumeWindowAboveAckWait},
+    {{"exclusive-ack-wait-long", Severity::kWarning,
+      "after a crash of the active pod the whole fleet waits for it before it goes on, so that order is kept; while an "
+      "app works Sluice extends it, however short",
+      "set 2s to 5s"},
+     ExclusiveAckWaitLong},
     {{"resume-window-above-lease", Severity::kWarning,
       "JetStream delivers to another app what is kept for the one that may come back", "set less than lease.max"},
      ResumeWindowAboveLease},

@@ -68,6 +68,11 @@ const std::vector<Case>& Cases() {
       {"resume-window-above-ack-wait", Yaml("", "config: {ack_wait: 4s}"), Yaml("", "config: {ack_wait: 5s}")},
       {"resume-window-above-ack-wait", Yaml("", "config: {backoff: [9s, 4s]}"),
        Yaml("", "config: {backoff: [5s, 9s]}")},
+      // A short ack wait is right for a failover between pods, and one pod's batch is taken from nobody.
+      {"exclusive-ack-wait-long", Yaml("", "ordering: exclusive, config: {ack_wait: 11s}"),
+       Yaml("deployment: {pods: 20}", "ordering: exclusive, config: {ack_wait: 2s, max_ack_pending: 10}")},
+      {"exclusive-ack-wait-long", Yaml("", "ordering: exclusive, config: {backoff: [5s, 11s]}"),
+       Yaml("", "ordering: exclusive, config: {backoff: [2s, 10s]}")},
       {"resume-window-above-lease", Yaml("", "lease: {max: 4s}"), Yaml("", "lease: {max: 5s}")},
       {"inactive-threshold-set", Yaml("", "config: {inactive_threshold: 8760h}"), Yaml("", "config: {}")},
       {"mem-storage", Yaml("", "config: {mem_storage: true}"),

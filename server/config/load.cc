@@ -94,6 +94,11 @@ void FillIn(Config& config) {
       consumer.options.pull_heartbeat = consumer.options.pull_expires / 2;
     }
     consumer.options.drain_timeout = config.drain.timeout;
+    if (consumer.options.ordering == core::Ordering::kExclusive) {
+      consumer.config.priority_groups = {consumer.options.priority_group};
+      consumer.config.priority_policy = "pinned_client";
+      consumer.config.priority_timeout = consumer.options.priority_timeout;
+    }
   }
 }
 

@@ -314,7 +314,7 @@ const Fault kFaults[] = {
      "would take each other's messages; keep one, and let the apps of both ask for it"},
 
     {"KeyWithoutOrdering", InConsumer("key: {subject_token: 1}"),
-     "f.yaml:4:3: consumers[0].key: only for 'ordering: key'; remove it, or set that"},
+     "f.yaml:4:3: consumers[0].key: only for 'ordering: key' or 'exclusive'; remove it, or set one"},
     {"OrderingWithoutKey", InConsumer("ordering: key"),
      "f.yaml:4:3: consumers[0].ordering: a key stands somewhere; add 'key: {subject_token: N}' or 'key: {header: "
      "Name}'"},
@@ -328,7 +328,17 @@ const Fault kFaults[] = {
      "f.yaml:5:17: consumers[0].key.header: 'A:' is not the name of a header; use 1 to 255 bytes, without spaces and "
      "colons"},
     {"UnknownOrdering", InConsumer("ordering: keys"),
-     "f.yaml:4:13: consumers[0].ordering: 'keys' is not one of none, key, did you mean 'key'?"},
+     "f.yaml:4:13: consumers[0].ordering: 'keys' is not one of none, key, exclusive, did you mean 'key'?"},
+    {"ExclusiveWithoutOrdering", InConsumer("ordering: key\nkey: {header: A}\nexclusive: {priority_group: g}"),
+     "f.yaml:6:3: consumers[0].exclusive: only for 'ordering: exclusive'; remove it, or set that"},
+    {"ExclusiveWithAnEmptyKey", InConsumer("ordering: exclusive\nkey: {}"),
+     "f.yaml:5:3: consumers[0].key: a key stands somewhere; add 'key: {subject_token: N}' or 'key: {header: Name}'"},
+    {"PullBeyondThePin", InConsumer("ordering: exclusive\npull: {expires: 2s}"),
+     "f.yaml:5:10: consumers[0].pull.expires: a pull of 2s must be renewed well within priority_timeout, which is 3s; "
+     "raise that to twice pull.expires, or shorten the pull"},
+    {"PriorityGroupOfSpaces", InConsumer("ordering: exclusive\nexclusive: {priority_group: 'a b'}"),
+     "f.yaml:5:31: consumers[0].exclusive.priority_group: 'a b' is not a priority group; use 1 to 16 letters, digits, "
+     "'/', '_', '=' or '-'"},
     {"BackoffAndInitial", InConsumer("redelivery: {backoff: [1s], initial: 1s}"),
      "f.yaml:4:31: consumers[0].redelivery.initial: there is also 'backoff'; keep one of them"},
     {"FactorWithoutInitial", InConsumer("redelivery: {factor: 2}"),

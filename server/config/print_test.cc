@@ -75,6 +75,9 @@ consumers:
     durable: o
     manage: ensure
     ordering: none
+    exclusive:
+      priority_group: sluice
+      priority_timeout: 3s
     waiting_share: 50
     redelivery:
       max_attempts: 0

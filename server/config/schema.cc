@@ -132,6 +132,16 @@ Kind<core::KeySelector> KeyKind() {
   });
 }
 
+Kind<ConsumerOptions> ExclusiveKind() {
+  return MappingOf<ConsumerOptions>({
+      {"priority_group", &ConsumerOptions::priority_group, PriorityGroup(),
+       "JetStream's priority group, in which one client is pinned. The same for the whole fleet."},
+      {"priority_timeout", &ConsumerOptions::priority_timeout, DurationIn(absl::Seconds(1), absl::Minutes(5)),
+       "After this long without a pull JetStream takes the active pod for gone, and the next one takes over. At least "
+       "twice `pull.expires`."},
+  });
+}
+
 Kind<core::RedeliveryPolicy> RedeliveryKind() {
   using absl::Milliseconds;
   using core::RedeliveryPolicy;
@@ -151,8 +161,8 @@ Kind<core::RedeliveryPolicy> RedeliveryKind() {
           .DefaultIs("`0.2`"),
       {"max_attempts", &RedeliveryPolicy::max_attempts, As<uint64_t>(IntegerIn(0, kMostAttempts)),
        "After this many attempts a failed message becomes a dead letter. Without `dead_letter` and with `ordering: "
-       "key`, "
-       "it no longer holds up its key, but goes back to JetStream. 0: no limit."},
+       "key` "
+       "or `exclusive`, it no longer holds up its key, but goes back to JetStream. 0: no limit."},
       {"delayed_share", &RedeliveryPolicy::delayed_share, As<uint32_t>(IntegerIn(1, 100)),
        "How many messages may wait for more than 1s at a time, in percent of `max_ack_pending`."},
   });
@@ -239,12 +249,15 @@ Kind<Consumer> ConsumerKind() {
        "`ensure` creates or updates the JetStream consumer to be as in `config`, and checks the result; `verify` only "
        "checks; `off` takes it as it is. Nothing is ever deleted."},
       {"ordering", At(options, &ConsumerOptions::ordering),
-       OneOf<Ordering>({{"none", Ordering::kNone}, {"key", Ordering::kKey}}),
-       "`none`: messages are handled side by side; `key`: of each key one at a time, in stream order. Within this "
-       "pod."},
-      {"key", At(options, &ConsumerOptions::key), KeyKind(), "Where the key of a message stands."},
+       OneOf<Ordering>({{"none", Ordering::kNone}, {"key", Ordering::kKey}, {"exclusive", Ordering::kExclusive}}),
+       "`none`: messages are handled side by side; `key`: of each key one at a time, in stream order, within this pod; "
+       "`exclusive`: the same in the whole fleet, of which one pod at a time is active. Needs nats-server 2.11."},
+      {"key", At(options, &ConsumerOptions::key), KeyKind(),
+       "Where the key of a message stands. With `ordering: exclusive` not required: all messages are one key then."},
+      {"exclusive", options, ExclusiveKind(), "Of `ordering: exclusive`."},
       {"waiting_share", At(options, &ConsumerOptions::waiting_share), As<uint32_t>(IntegerIn(1, 100)),
-       "With `ordering: key`: how many messages may wait here for an earlier one of their key, in percent of "
+       "With `ordering: key` or `exclusive`: how many messages may wait here for an earlier one of their key, in "
+       "percent of "
        "`max_ack_pending`."},
       {"redelivery", At(options, &ConsumerOptions::redelivery), RedeliveryKind(), "When what failed is tried again."},
       {"app_health", At(options, &ConsumerOptions::app_health), AppHealthKind(), "When the apps count as broken."},

@@ -14,6 +14,8 @@ absl::string_view ConsumerStateName(ConsumerState state) {
       return "CONSUMER_INVALID";
     case ConsumerState::kPaused:
       return "PAUSED";
+    case ConsumerState::kPinnedElsewhere:
+      return "PINNED_ELSEWHERE";
     case ConsumerState::kProbing:
       return "PROBING";
   }

@@ -82,6 +82,7 @@ enum class ConsumerState : uint8_t {
   kConsumerMissing = 3,
   kConsumerInvalid = 4,
   kPaused = 5,
+  kPinnedElsewhere = 6,
   kProbing = 7,
 };
 absl::string_view ConsumerStateName(ConsumerState state);  // "SERVING", ...

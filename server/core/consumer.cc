@@ -30,6 +30,12 @@ Consumer::Consumer(base::Timers* timers, const ConsumerOptions& options, std::un
       intake_(timers, options_, source_.get(), this) {
   Lanes::Owner* const self = this;  // a private base
   if (options_.ordering == Ordering::kKey) lanes_ = std::make_unique<Lanes>(timers, self, options_.key);
+  if (options_.ordering == Ordering::kExclusive) {
+    lanes_ = std::make_unique<Lanes>(timers, self, options_.key, Lanes::Redeliveries::kInAnyOrder);
+    Pin::Owner* const owner_of_pin = this;
+    pin_ = std::make_unique<Pin>(timers, options_, owner_of_pin);
+    intake_.SetPin(pin_.get());
+  }
   dead_letters_.Start();
   intake_.Start();
 }
@@ -187,6 +193,8 @@ void Consumer::ConfirmSession(uint64_t number) {
 
 Demand Consumer::GetDemand() {
   if (drain_.active() || in_flight_.size() + OpenRequest::kMaxBatch > InFlight::kMaxSize) return Demand();
+  if (pin_ != nullptr && pin_->gathering()) return GatherDemand();
+  if (pin_ != nullptr && pin_->leaving()) return Demand();
   Demand demand = dispatcher_.GetDemand();
   if (lanes_ != nullptr) CountLanes(&demand);
   if (health_.probing()) demand.messages = std::min<uint64_t>(demand.messages, health_.may_probe() ? 1 : 0);
@@ -212,20 +220,27 @@ void Consumer::OnArrivals(absl::Span<Message> batch) {
     }
   }
   counters_.received += batch.size();
-  if (lanes_ != nullptr) GiveBackLatest();
+  if (lanes_ != nullptr && MayHandOut()) GiveBackLatest();
   Pump();
 }
 
 void Consumer::OnPullEnded() {
   FlushReleases();
   if (lanes_ == nullptr) return;
-  lanes_->OnCaughtUp(intake_.caught_up());
+  if (pin_ != nullptr) {
+    pin_->OnPullEnded(intake_.caught_up());
+  } else {
+    lanes_->OnCaughtUp(intake_.caught_up());
+  }
   Pump();
 }
 
 void Consumer::Pump() {
-  if (lanes_ != nullptr) StartLanes();
-  HandOut();
+  if (pin_ != nullptr) pin_->Reconsider();
+  if (MayHandOut()) {
+    if (lanes_ != nullptr) StartLanes();
+    HandOut();
+  }
   intake_.MaybePull();
   ArmReadyTimer();
   CheckSettled();
@@ -283,7 +298,12 @@ bool Consumer::Settle(Delivery* delivery, const Settlement& settlement) {
     ++counters_.late;
     Tally(session, &DrainReport::late);
     if (delivery->state == Delivery::State::kHeld) Tally(session, &DrainReport::expired);
-    if (settlement.verdict == Verdict::kAck) outbox_.Send(*delivery, settlement);
+    if (settlement.verdict == Verdict::kAck) {
+      DropUnseenTwin(*delivery);
+      outbox_.Send(*delivery, settlement);
+    } else if (delivery->lane != nullptr) {
+      lanes_->LeaveAbsent(delivery, delivery->ack_deadline);  // in doubt: it comes again, if nobody else has it
+    }
     Remove(delivery);
     return false;
   }
@@ -297,6 +317,7 @@ bool Consumer::Settle(Delivery* delivery, const Settlement& settlement) {
     case Verdict::kAck:
       health_.OnSuccess();
       ++counters_.acked;
+      DropUnseenTwin(*delivery);
       tally(&DrainReport::acked);
       break;
     case Verdict::kTerm:
@@ -520,17 +541,23 @@ void Consumer::OnStateChanged(ConsumerState state, const std::string& detail) {
   if (intake_.info_known()) AdmitWaiting();
 }
 
-// Unless something else is in the way, the apps themselves may be, or the dead letters' stream.
+// Unless something else is in the way, another pod may be the active one, the apps themselves may be the trouble, or
+// the dead letters' stream.
 void Consumer::TellState() {
   StateNotice now = upstream_;
-  if (now.state == ConsumerState::kServing && health_.probing()) {
+  const bool serving = now.state == ConsumerState::kServing;
+  if (serving && pin_ != nullptr && pin_->pinned_elsewhere()) {
+    now = {ConsumerState::kPinnedElsewhere, pin_->Detail()};
+  } else if (serving && health_.probing()) {
     now = {ConsumerState::kProbing, "the apps failed too often in a row: one message at a time until one is acked"};
-  } else if (now.state == ConsumerState::kServing && now.detail.empty()) {
-    now.detail = dead_letters_.trouble();
+  } else if (serving) {
+    if (now.detail.empty() && pin_ != nullptr) now.detail = pin_->Detail();
+    if (now.detail.empty()) now.detail = dead_letters_.trouble();
   }
   if (now == told_) return;
   told_ = now;
-  base::Log(now.state == ConsumerState::kServing ? base::Severity::kInfo : base::Severity::kWarning, "consumer state",
+  const bool is_well = now.state == ConsumerState::kServing || now.state == ConsumerState::kPinnedElsewhere;
+  base::Log(is_well ? base::Severity::kInfo : base::Severity::kWarning, "consumer state",
             {{"consumer", options_.name}, {"state", ConsumerStateName(now.state)}, {"detail", now.detail}});
   for (const auto& [number, session] : sessions_) {
     if (session->opened()) session->Tell(now);

@@ -27,6 +27,7 @@
 #include "core/lease_keeper.h"
 #include "core/message_source.h"
 #include "core/outbox.h"
+#include "core/pin.h"
 #include "core/redelivery.h"
 #include "core/session.h"
 #include "core/unary_access.h"
@@ -40,7 +41,8 @@ class Consumer final : private Intake::Owner,
                        private LeaseKeeper::Owner,
                        private Outbox::Owner,
                        private Lanes::Owner,
-                       private DeadLetters::Owner {
+                       private DeadLetters::Owner,
+                       private Pin::Owner {
  public:
   class Owner {
    public:
@@ -104,6 +106,8 @@ class Consumer final : private Intake::Owner,
   // Hands out what can be, and asks for more: the end of every event that may have changed either.
   void Pump();
   void SetEligible(Session* session, bool eligible) { dispatcher_.SetEligible(session, eligible); }
+  // False: another pod of the fleet may be the active one. Sessions ask before each frame.
+  bool MayHandOut() const { return pin_ == nullptr || drain_.active() || pin_->MayHandOut(); }
   void OnGiven(uint64_t count);
   // The daemon's drain waits for what becomes of it.
   void Await(Delivery* delivery);
@@ -139,6 +143,20 @@ class Consumer final : private Intake::Owner,
   void OnGivenUpDone(bool stored) override;
   void OnTrouble() override;
 
+  // Pin::Owner (consumer_exclusive.cc)
+  bool WantsPin() override;
+  bool HasNothing() override;
+  uint64_t CountHere(uint64_t consumer_sequence) override;
+  bool RequestInfo() override;
+  bool RenewPin(const std::string& pin_id, uint64_t id) override;
+  bool Unpin() override;
+  void OnPinChanged(Pin::State before) override;
+  void OnPinSure() override;
+  void OnCaughtUp(absl::Time time) override { lanes_->OnCaughtUp(time); }
+  void OnPinNews() override;
+  void NakUnseen() override;
+  void OnUnpinned() override;
+
   void HandOver(Session* predecessor, Session* session, const std::vector<uint64_t>& resume);
   void OnHealthChanged();
   void HandOut();
@@ -166,11 +184,18 @@ class Consumer final : private Intake::Owner,
   void AddToLane(Delivery* delivery);
   void StartLanes();
   void LeaveLane(Delivery* delivery);
+  void DropUnseenTwin(const Delivery& acked);
   void LoseFromLane(Delivery* delivery);
   Credit WaitingLimit() const;
   void CountLanes(Demand* demand) const;
   void GiveBackLatest();
   bool HasSibling(const Session* session) const;
+
+  // Of ordering: exclusive (consumer_exclusive.cc).
+  Demand GatherDemand() const;
+  void KeepUnseen();
+  bool GivesBack() const { return pin_ != nullptr && !drain_.active() && pin_->gives_back(); }
+  absl::Duration CapDelay(const Delivery& delivery, absl::Duration delay) const;
 
   // Dead letters (consumer_dead_letters.cc).
   std::optional<DeadLetterReason> ReasonAfter(const Delivery& delivery, Verdict verdict) const;
@@ -217,6 +242,7 @@ class Consumer final : private Intake::Owner,
   void OnDrainDeadline();
   void CheckSettled();
   void OnDrainConfirmed(uint64_t unconfirmed);
+  void FinishDrain();
 
   base::Timers* const timers_;
   const ConsumerOptions options_;
@@ -237,6 +263,7 @@ class Consumer final : private Intake::Owner,
   Dispatcher dispatcher_;
   AppHealth health_;
   std::unique_ptr<Lanes> lanes_;  // null: no order
+  std::unique_ptr<Pin> pin_;      // null: not ordering: exclusive
   DeliveryList releasing_;
   base::Timer ready_timer_;
 

@@ -86,12 +86,13 @@ void Consumer::OnDeadLetterStored(Delivery* delivery) {
 bool Consumer::OnDeadLetterFailed(Delivery* delivery, DeadLetterReason reason, absl::Duration retry) {
   ++counters_.dead_letter_failures;
   if (!outbox_.connected()) return true;
-  const bool ordered = delivery->lane != nullptr && !drain_.active();
+  const bool gives_back = drain_.active() || GivesBack();  // the next pod waits for it
+  const bool ordered = delivery->lane != nullptr && !gives_back;
   if (IsLastAttempt(*delivery) || reason == DeadLetterReason::kTerminated || ordered) {
     outbox_.Confirm({std::exchange(delivery->claimant, 0), delivery->id});
     return true;
   }
-  if (drain_.active()) {
+  if (gives_back) {
     GiveBack({&delivery, 1});
   } else {
     SendNak(delivery, redelivery_.DelayAfter(delivery->attempt(), retry, intake_.info().max_ack_pending));

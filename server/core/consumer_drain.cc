@@ -25,6 +25,7 @@ void Consumer::BeginDrain(absl::Time deadline) {
     dispatcher_.SetEligible(session.get(), false);
     TakeBack(session->Queued());
   }
+  if (pin_ != nullptr) pin_->BeginDrain();
   if (lanes_ != nullptr) {
     lanes_->BeginDrain();
     StartLanes();
@@ -110,6 +111,12 @@ void Consumer::OnDrainConfirmed(uint64_t unconfirmed) {
   outbox_.FailClaims(0, kNotConfirmedInDrain);
   NameGivenUp();
   drain_.report().unsettled += unconfirmed;
+  // Last, so that the next holder finds all of it settled or given back.
+  const bool unpinning = pin_ != nullptr && pin_->UnpinLast();
+  if (!unpinning) FinishDrain();
+}
+
+void Consumer::FinishDrain() {
   drain_.Enter(DrainPhase::kClosed);
   drain_timer_.Cancel();
   base::LogInfo("drained", {{"consumer", options_.name}, {"report", drain_.report().ToString()}});

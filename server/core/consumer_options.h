@@ -22,11 +22,15 @@ struct ConsumerOptions {
   absl::Duration pull_heartbeat = absl::ZeroDuration();  // 0: half of pull_expires
 
   Ordering ordering = Ordering::kNone;
-  KeySelector key;              // of ordering: key
+  KeySelector key;              // of ordering: key and exclusive
   uint32_t waiting_share = 50;  // most of max_ack_pending that waits in lanes (lanes.h), in percent
   RedeliveryPolicy redelivery;
   AppHealthPolicy app_health;
   DeadLetterPolicy dead_letter;
+
+  // Of ordering: exclusive; what all daemons of the fleet have in common.
+  std::string priority_group = "sluice";
+  absl::Duration priority_timeout = absl::Seconds(3);  // the server's, after which it takes the active one for gone
 
   absl::Duration lease_max = absl::Minutes(10);       // without a word from the app
   absl::Duration resume_window = absl::Seconds(5);    // what a broken stream held is kept this long

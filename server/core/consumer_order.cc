@@ -33,8 +33,16 @@ void Consumer::OnFailed(Delivery* delivery, absl::Duration asked) {
     }
     return;
   }
-  const absl::Duration delay = redelivery_.DelayAfter(delivery->attempt(), asked, intake_.info().max_ack_pending);
-  if (ordered && !redelivery_.IsLast(delivery->attempt())) return Retry(delivery, delay);
+  if (ordered && GivesBack() && !IsLastAttempt(*delivery)) {
+    // Its next holder waits for it: no delay either.
+    Unlink(delivery);
+    lanes_->LeaveReturning(delivery);
+    releasing_.PushBack(delivery);
+    return;
+  }
+  const absl::Duration wait = redelivery_.DelayAfter(delivery->attempt(), asked, intake_.info().max_ack_pending);
+  if (ordered && !redelivery_.IsLast(delivery->attempt())) return Retry(delivery, wait);
+  const absl::Duration delay = CapDelay(*delivery, wait);
   if (delay == absl::ZeroDuration() && drain_.nak_would_bounce()) {
     Unlink(delivery);
     releasing_.PushBack(delivery);
@@ -84,7 +92,8 @@ void Consumer::AddToLane(Delivery* delivery) {
 
 void Consumer::StartLanes() {
   while (Delivery* delivery = lanes_->TakeStartable()) {
-    if (fenced() || delivery->lane->returning) {
+    const bool goes_back = fenced() || delivery->lane->returning || (GivesBack() && !IsLastAttempt(*delivery));
+    if (goes_back) {
       GiveBackOne(delivery);
     } else if (IsPastMaxDeliveries(*delivery)) {
       Bury(delivery, DeadLetterReason::kMaxDeliveries);
@@ -93,7 +102,7 @@ void Consumer::StartLanes() {
       dispatcher_.PutBack(delivery);
     }
   }
-  if (fenced()) FlushReleases();
+  if (fenced() || GivesBack()) FlushReleases();
 }
 
 // On its way back to JetStream, and what is behind it as well.
@@ -103,6 +112,14 @@ void Consumer::LeaveLane(Delivery* delivery) {
   } else {
     lanes_->LeaveReturning(delivery);
   }
+}
+
+// JetStream has delivered it again meanwhile, and now takes both as settled: no app is to see it, and a takeover must
+// not count it for a message that it waits for.
+void Consumer::DropUnseenTwin(const Delivery& acked) {
+  if (lanes_ == nullptr) return;
+  Delivery* twin = lanes_->FindUnseenTwin(acked);
+  if (twin != nullptr && twin->consumer_created_ns == acked.consumer_created_ns) Remove(twin);
 }
 
 void Consumer::LoseFromLane(Delivery* delivery) {
@@ -181,7 +198,8 @@ void Consumer::GiveBackLatest() {
   for (Delivery* delivery : latest) {
     // BackOff prolongs a delayed NAK by so much (a habit of the server's).
     const absl::Duration more = std::max(delivery->ack_wait - intake_.info().ack_wait, absl::ZeroDuration());
-    const absl::Duration delay = std::max(lanes_->ReturnDelay(*delivery) - more, absl::Milliseconds(1));
+    const absl::Duration wait = CapDelay(*delivery, lanes_->ReturnDelay(*delivery));
+    const absl::Duration delay = std::max(wait - more, absl::Milliseconds(1));
     lanes_->LeaveAbsent(delivery, timers_->now() + delay + more);
     ++counters_.released;
     outbox_.Send(*delivery, {Verdict::kNak, delay, {}});

@@ -280,10 +280,16 @@ void Consumer::NoteNaked(const Delivery& delivery) {
 // To JetStream, also with ordering: key; its successors wait until it has come again.
 void Consumer::NakForeign(Delivery* delivery, absl::Duration asked) {
   NoteNaked(*delivery);
+  if (delivery->lane != nullptr && GivesBack()) {
+    // To the pod that takes over, which waits for it: no delay.
+    Unlink(delivery);
+    lanes_->LeaveReturning(delivery);
+    releasing_.PushBack(delivery);
+    return;
+  }
   const bool cut_short = delivery->lane != nullptr && drain_.active();
-  const absl::Duration delay = cut_short
-                                   ? absl::ZeroDuration()
-                                   : redelivery_.DelayAfter(delivery->attempt(), asked, intake_.info().max_ack_pending);
+  const absl::Duration wait = redelivery_.DelayAfter(delivery->attempt(), asked, intake_.info().max_ack_pending);
+  const absl::Duration delay = cut_short ? absl::ZeroDuration() : CapDelay(*delivery, wait);
   if (delay == absl::ZeroDuration() && drain_.nak_would_bounce()) {
     Unlink(delivery);
     if (delivery->lane != nullptr) lanes_->Leave(delivery);

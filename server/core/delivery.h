@@ -22,7 +22,7 @@ struct Lane;
 //    '----> WAITING <----'
 //   any --> DEAD_LETTER --> RELEASING
 //
-// WAITING    ordering: key only: behind another message of its key, or for its next attempt; its Lane has it
+// WAITING    with an ordering only: behind another message of its key, or for its next attempt; its Lane has it
 // READY      no session has it: Dispatcher's queue
 // QUEUED     a session has it, its app has not been given it: the session's next frame
 // HELD       it was written to the app
@@ -48,7 +48,7 @@ struct Delivery {
   bool foreign = false;   // adopted from the token of another daemon process: of its message only the reply is here
   bool in_doubt = false;  // foreign, and JetStream may have delivered it again meanwhile
 
-  // Of ordering: key.
+  // With an ordering.
   bool occupant = false;  // its lane's, see Lanes::Occupy()
   Lane* lane = nullptr;   // until it leaves it: settled, given back, or expired
   absl::string_view key;  // a view of the message

@@ -36,6 +36,10 @@ struct DurableConfig {
   std::optional<int64_t> num_replicas;
   std::optional<bool> mem_storage;
   std::map<std::string, std::string> metadata;  // needs nats-server 2.10
+  // Of a pinned client (ordering: exclusive), which needs nats-server 2.11.
+  std::vector<std::string> priority_groups;  // empty: none
+  std::optional<std::string> priority_policy;
+  std::optional<absl::Duration> priority_timeout;
 };
 
 }  // namespace sluice::core

@@ -37,6 +37,13 @@ class InFlight {
   void Remove(Delivery* delivery);
 
   size_t size() const { return slots_.size() - free_.size(); }
+  // In no particular order. `visit` must not add or remove any.
+  template <typename Visit>
+  void ForEach(Visit visit) {
+    for (Delivery& delivery : slots_) {
+      if (delivery.live) visit(delivery);
+    }
+  }
 
  private:
   std::deque<Delivery> slots_;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "core/pin.h"
 
 namespace sluice::core {
 namespace {
@@ -16,6 +17,10 @@ constexpr absl::Duration kDrainSlack = absl::Seconds(2);
 
 // What a slow app frees is asked for this late at most: nothing beside the time that its work takes.
 constexpr absl::Duration kRefillAfter = absl::Milliseconds(1);
+
+constexpr char kPinless[] =
+    "messages come without a pin: the consumer no longer has priority_policy pinned_client, which ordering: exclusive "
+    "needs";
 
 constexpr absl::Duration kFirstAttachRetry = absl::Milliseconds(100);
 constexpr absl::Duration kMostAttachRetry = absl::Seconds(5);
@@ -86,13 +91,24 @@ void Intake::OnAttached(const absl::StatusOr<ConsumerInfo>& info) {
   // A 2.9 server deletes without a word.
   const bool was_deleted = info->created && info_known_ && told_ == ConsumerState::kServing;
   if (was_deleted) Tell(ConsumerState::kConsumerMissing, "the consumer was deleted; it has been made anew");
-  info_ = *info;
-  info_known_ = true;
-  window_.SetLimits(info_);
+  SetInfo(*info);
   attach_backoff_.Reset();
   state_ = State::kReady;
+  if (pin_ != nullptr) pin_->OnAttached(info_);
   TellServing();
   MaybePull();
+}
+
+void Intake::SetInfo(const ConsumerInfo& info) {
+  info_ = info;
+  info_known_ = true;
+  if (pin_ != nullptr && info_.priority_timeout > absl::ZeroDuration()) {
+    // The pin lasts for so long after a pull has come: the next one must come in time.
+    absl::Duration& most = info_.max_request_expires;
+    const absl::Duration half = info_.priority_timeout / 2;
+    most = most > absl::ZeroDuration() ? std::min(most, half) : half;
+  }
+  window_.SetLimits(info_);
 }
 
 // --- pulls ---
@@ -110,8 +126,9 @@ void Intake::MaybePull() {
 }
 
 void Intake::OpenPull(const Demand& demand) {
-  const auto request = window_.Open(demand, owner_->InFlightCount());
+  auto request = window_.Open(demand, owner_->InFlightCount());
   if (!request) return;
+  if (pin_ != nullptr) request->pin_id = pin_->id();
   refill_.Cancel();
   ++pulls_;
   pull_opened_ = timers_->now();
@@ -124,9 +141,12 @@ void Intake::OnMessages(absl::Span<Message> batch) {
   pull_backoff_.Reset();
   const bool fulfilled = window_.OnMessages(batch.size());
   if (batch.back().num_delivered == 1) caught_up_ = pull_opened_;
+  const bool pinless = pin_ != nullptr && batch.back().pin_id.empty();
   handing_over_ = fulfilled;
+  if (pin_ != nullptr) pin_->OnMessages(batch);
   owner_->OnArrivals(batch);
   handing_over_ = false;
+  if (pinless && state_ == State::kReady) AttachLater(ConsumerState::kConsumerInvalid, kPinless);
   if (!fulfilled) return;
   EndPull();
   GoOn();
@@ -134,6 +154,10 @@ void Intake::OnMessages(absl::Span<Message> batch) {
 
 void Intake::OnPullStatus(const PullStatus& status) {
   using Kind = PullStatus::Kind;
+  if (Pin::IsRenewal(status.pull_id)) {
+    if (pin_ != nullptr) pin_->OnRenewalEnded(status);
+    return;
+  }
   if (status.kind == Kind::kHeartbeat) {
     if (status.pull_id == window_.open_id() && window_.is_open()) WatchPull();
     return;
@@ -141,7 +165,7 @@ void Intake::OnPullStatus(const PullStatus& status) {
   // Of an earlier pull, which has ended for us already; only the loss of the consumer concerns the present as well.
   const bool stale = status.pull_id != window_.open_id() || !window_.is_open();
   if (stale && status.kind != Kind::kConsumerDeleted) return;
-  if (status.kind != Kind::kExpired && status.kind != Kind::kMessageTooLarge) {
+  if (status.kind != Kind::kExpired && status.kind != Kind::kMessageTooLarge && status.kind != Kind::kWrongPin) {
     base::LogWarning("the server ended a pull", {{"consumer", options_.name}, {"status", status.description}});
   }
   switch (status.kind) {
@@ -161,10 +185,20 @@ void Intake::OnPullStatus(const PullStatus& status) {
     case Kind::kPushBased:
       if (!closing()) Attach();
       break;
+    case Kind::kWrongPin:
+      if (pin_ != nullptr) pin_->OnWrongPin();
+      break;
+    case Kind::kBadRequest:
+      // The consumer may have been changed, so that it has no such group any more.
+      if (pin_ != nullptr && !closing()) {
+        AttachLater(ConsumerState::kConsumerInvalid, "the server refuses the pull: " + status.description);
+      } else {
+        PullLater();
+      }
+      break;
     case Kind::kLimitExceeded:
     case Kind::kLeadershipChange:
     case Kind::kServerShutdown:
-    case Kind::kBadRequest:
     case Kind::kUnknown:
       PullLater();
       break;
@@ -250,17 +284,30 @@ void Intake::OnIntakeClosed() {
   if (state_ != State::kClosing) return;
   state_ = State::kFencing;
   if (connected_ && info_known_) {
-    source_->RequestInfo();
+    RequestInfo();
   } else {
     FinishClose();
   }
 }
 
+void Intake::RequestInfo() {
+  ++infos_;
+  source_->RequestInfo();
+}
+
 void Intake::OnInfo(const absl::StatusOr<ConsumerInfo>& info) {
+  --infos_;
+  if (pin_ != nullptr) pin_->OnInfo(info);
+  if (!closing()) return;
+  if (infos_ > 0) return;  // asked before the end of the subscription
   if (!info.ok()) {
     base::LogWarning("no consumer info at the fence", {{"consumer", options_.name}, {"err", info.status().message()}});
   }
   if (state_ == State::kFencing) FinishClose();
+}
+
+void Intake::OnUnpinned(const absl::Status& status) {
+  if (pin_ != nullptr) pin_->OnUnpinned(status);
 }
 
 void Intake::FinishClose() {

@@ -15,6 +15,8 @@
 
 namespace sluice::core {
 
+class Pin;
+
 // The way in: attaches to the durable, keeps one pull open while apps want messages, takes every answer the server can
 // give to it, and closes behind the last message. Owned by Consumer. Loop only.
 //
@@ -47,6 +49,8 @@ class Intake final : public MessageSource::Listener {
 
   Intake(base::Timers* timers, const ConsumerOptions& options, MessageSource* source, Owner* owner);
 
+  // Of ordering: exclusive: whose pulls these are. Before Start().
+  void SetPin(Pin* pin) { pin_ = pin; }
   void Start() { source_->Start(this); }
 
   // Opens a pull if the apps want messages and none is open.
@@ -58,6 +62,10 @@ class Intake final : public MessageSource::Listener {
 
   bool pull_is_open() const { return window_.is_open(); }
   bool connected() const { return connected_; }
+  // Attached and connected, and not closing.
+  bool ready() const { return state_ == State::kReady && connected_; }
+  // CONSUMER.INFO for the Pin. Only while ready().
+  void RequestInfo();
   const ConsumerInfo& info() const { return info_; }
   bool info_known() const { return info_known_; }
   uint64_t pulls() const { return pulls_; }
@@ -72,6 +80,7 @@ class Intake final : public MessageSource::Listener {
   void OnInfo(const absl::StatusOr<ConsumerInfo>& info) override;
   void OnConfirmed(uint64_t tag, const absl::Status& status) override { owner_->OnConfirmed(tag, status); }
   void OnIntakeClosed() override;
+  void OnUnpinned(const absl::Status& status) override;
   void OnConnection(bool connected) override;
 
  private:
@@ -80,6 +89,7 @@ class Intake final : public MessageSource::Listener {
   bool closing() const { return state_ >= State::kQuiescing; }
   void Attach();
   void AttachLater(ConsumerState told, const std::string& detail);
+  void SetInfo(const ConsumerInfo& info);
   void OpenPull(const Demand& demand);
   void PullLater();
   void ExpectTheRest();
@@ -97,6 +107,7 @@ class Intake final : public MessageSource::Listener {
   const ConsumerOptions& options_;
   MessageSource* const source_;
   Owner* const owner_;
+  Pin* pin_ = nullptr;  // null: not ordering: exclusive
 
   State state_ = State::kOffline;
   bool connected_ = false;
@@ -106,6 +117,7 @@ class Intake final : public MessageSource::Listener {
   bool info_known_ = false;
   PullWindow window_;
   uint64_t pulls_ = 0;
+  uint64_t infos_ = 0;                             // asked and not answered
   absl::Time pull_opened_ = absl::InfinitePast();  // the last one
   absl::Time caught_up_ = absl::InfinitePast();
   bool handing_over_ = false;  // the last messages of a pull: it ends with the owner's having them

@@ -14,8 +14,8 @@ constexpr absl::Duration kMostReturnDelay = absl::Seconds(30);
 
 }  // namespace
 
-Lanes::Lanes(base::Timers* timers, Owner* owner, KeySelector selector)
-    : timers_(timers), owner_(owner), selector_(std::move(selector)) {}
+Lanes::Lanes(base::Timers* timers, Owner* owner, KeySelector selector, Redeliveries redeliveries)
+    : timers_(timers), owner_(owner), selector_(std::move(selector)), redeliveries_(redeliveries) {}
 
 Lanes::~Lanes() = default;
 
@@ -49,7 +49,8 @@ Delivery* Lanes::Add(Delivery* delivery) {
   delivery->lane = lane;
   const auto place = FindAbsent(lane, delivery->stream_sequence());
   if (place != lane->absent.end() && place->stream_sequence == delivery->stream_sequence()) {
-    if (place->since <= timers_->now()) caught_up_ = std::max(caught_up_, place->since);
+    const bool tells = redeliveries_ == Redeliveries::kInOrder && place->since <= timers_->now();
+    if (tells) caught_up_ = std::max(caught_up_, place->since);
     lane->absent.erase(place);
     if (lane->absent.empty()) incomplete_.Remove(lane);
   }
@@ -85,6 +86,20 @@ void Lanes::Defer(Delivery* head) {
   InsertWaiting(head);
 }
 
+Delivery* Lanes::FindUnseenTwin(const Delivery& settled) const {
+  const auto it = lanes_.find(settled.key);
+  if (it == lanes_.end()) return nullptr;
+  const Lane& lane = *it->second;
+  const uint64_t stream_sequence = settled.stream_sequence();
+  Delivery* const head = lane.head;
+  const bool unseen =
+      head != nullptr && (head->state == Delivery::State::kReady || head->state == Delivery::State::kQueued);
+  if (unseen && head->stream_sequence() == stream_sequence) return head;
+  Delivery* twin = lane.waiting.front();
+  while (twin != nullptr && twin->stream_sequence() < stream_sequence) twin = lane.waiting.next(twin);
+  return twin != nullptr && twin->stream_sequence() == stream_sequence ? twin : nullptr;
+}
+
 // --- messages go ---
 
 void Lanes::Unlink(Delivery* waiting) {
@@ -108,7 +123,7 @@ void Lanes::Leave(Delivery* delivery) {
 
 void Lanes::LeaveAbsent(Delivery* delivery, absl::Time since) {
   Lane* lane = delivery->lane;
-  if (!draining_) {
+  if (!passing_) {
     if (lane->absent.empty()) incomplete_.PushBack(lane);
     const uint64_t stream_sequence = delivery->stream_sequence();
     lane->absent.insert(FindAbsent(lane, stream_sequence), {stream_sequence, since});
@@ -153,8 +168,14 @@ void Lanes::OnCaughtUp(absl::Time time) {
   }
 }
 
-void Lanes::BeginDrain() {
-  draining_ = true;
+void Lanes::SetPassing(bool passing) {
+  passing_ = passing;
+  if (passing) ForgetAbsent();
+}
+
+void Lanes::OnAllHere() { ForgetAbsent(); }
+
+void Lanes::ForgetAbsent() {
   while (Lane* lane = incomplete_.PopFront()) lane->absent.clear();
   for (Lane* lane = all_.front(); lane != nullptr; lane = all_.next(lane)) MarkStartable(lane);
 }
@@ -187,7 +208,7 @@ Delivery* Lanes::TakeStartable() {
 }
 
 bool Lanes::IsClosed(Lane* lane) {
-  if (draining_ || lane->returning) return false;
+  if (passing_ || lane->returning) return false;
   const Delivery* next = lane->waiting.front();
   if (!lane->absent.empty() && lane->absent.front().stream_sequence < next->stream_sequence()) return true;
   if (next->not_before <= timers_->now()) return false;

@@ -81,7 +81,11 @@ class Lanes {
   // ours, a verdict is on its way for a while, and verdicts and pulls lie in different queues there.
   static constexpr absl::Duration kServerIsLate = absl::Milliseconds(600);
 
-  Lanes(base::Timers* timers, Owner* owner, KeySelector selector);
+  // In which order JetStream redelivers what was up for it: each before those that were so later; or not, since it
+  // turns its queue while only clients wait that are not pinned.
+  enum class Redeliveries { kInOrder, kInAnyOrder };
+
+  Lanes(base::Timers* timers, Owner* owner, KeySelector selector, Redeliveries redeliveries = Redeliveries::kInOrder);
   ~Lanes();
 
   // A new arrival, before what waits with a higher sequence. Returns an earlier attempt at the same message that waits
@@ -92,6 +96,8 @@ class Lanes {
   Delivery* Occupy(Delivery* adopted, absl::string_view key);
   // The head has to wait: something earlier has come, or its next attempt is not yet due. It is in no list.
   void Defer(Delivery* head);
+  // Another attempt at the message of `settled` that no app has seen; null: there is none.
+  Delivery* FindUnseenTwin(const Delivery& settled) const;
   // Takes out what waits; it stays of its lane until Leave().
   void Unlink(Delivery* waiting);
   // The lane lets go of it. It is in no list.
@@ -108,7 +114,11 @@ class Lanes {
   // When that was, as far as it follows from what has come.
   absl::Time caught_up() const { return caught_up_; }
   // From now on nothing waits for what is absent, or for its next attempt.
-  void BeginDrain();
+  void BeginDrain() { SetPassing(true); }
+  // The same as long as it is true: all that is here goes to another pod, or back to it.
+  void SetPassing(bool passing);
+  // All that JetStream has delivered and not settled is here: what is not will not come.
+  void OnAllHere();
 
   // What may start, now the head of its lane, lane by lane; null: nothing more.
   Delivery* TakeStartable();
@@ -127,11 +137,13 @@ class Lanes {
   Delivery* InsertWaiting(Delivery* delivery);
   bool IsClosed(Lane* lane);
   void MarkStartable(Lane* lane);
+  void ForgetAbsent();
   static std::vector<Lane::Absent>::iterator FindAbsent(Lane* lane, uint64_t stream_sequence);
 
   base::Timers* const timers_;
   Owner* const owner_;
   const KeySelector selector_;
+  const Redeliveries redeliveries_;
 
   absl::flat_hash_map<std::string, std::unique_ptr<Lane>> lanes_;
   base::IntrusiveList<Lane, &Lane::all> all_;  // in the order of their making, so that replays go through them in one
@@ -142,7 +154,7 @@ class Lanes {
   uint64_t waiting_bytes_ = 0;
   absl::Time caught_up_ = absl::InfinitePast();
   absl::Time dropped_until_ = absl::InfinitePast();  // what is absent, and was up for redelivery by then
-  bool draining_ = false;
+  bool passing_ = false;
 };
 
 }  // namespace sluice::core

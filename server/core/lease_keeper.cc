@@ -29,7 +29,8 @@ void LeaseKeeper::Adopt(Delivery* delivery) {
 void LeaseKeeper::SetEnd(Delivery* delivery, absl::Time lease_end) {
   delivery->lease_end = lease_end;
   const absl::Duration left = delivery->ack_deadline - timers_->now();
-  if (left > delivery->ack_wait * 3 / 4 || !owner_->ExtendLease(*delivery)) return;
+  const bool is_over = left <= absl::ZeroDuration();  // after a stall: its timer is about to say so
+  if (is_over || left > delivery->ack_wait * 3 / 4 || !owner_->ExtendLease(*delivery)) return;
   LeaseList::Remove(delivery);
   Enqueue(QueueOf(*delivery), delivery);
 }

@@ -29,6 +29,8 @@ struct Message {
   uint64_t num_pending = 0;        // not yet delivered by the consumer
   int64_t timestamp_ns = 0;        // Unix time at which the stream stored it
 
+  absl::string_view pin_id;  // Nats-Pin-Id, which is no header of its own; empty: the consumer pins no client
+
   // Keeps the content; any thread may let go of it.
   std::unique_ptr<void, void (*)(void*)> owner{nullptr, [](void*) {}};
 

@@ -27,7 +27,11 @@ struct ConsumerInfo {
   absl::Time paused_until = absl::InfinitePast();             // in the future: the server delivers nothing until then
   uint64_t num_pending = 0;
   uint64_t num_ack_pending = 0;
-  bool created = false;     // by this Attach(): there was none before
+  uint64_t delivered_consumer_sequence = 0;  // of the last delivery
+  uint64_t delivered_stream_sequence = 0;    // of the last message that was delivered for the first time
+  std::string pinned_client_id;              // the pin that is in force; empty: none, or not a pinned client's consumer
+  absl::Duration priority_timeout = absl::ZeroDuration();  // how long a pin lasts after its last pull; 0: none
+  bool created = false;                                    // by this Attach(): there was none before
   int64_t created_ns = 0;   // Unix time at which the server made it: names this incarnation
   uint64_t ack_floor = 0;   // stream sequence: this one and all before it are settled
   bool term_reason = true;  // the server understands "+TERM reason" (from 2.10.4)
@@ -43,6 +47,7 @@ struct PullRequest {
   uint64_t max_bytes = 0;  // 0: no limit
   absl::Duration expires;
   absl::Duration heartbeat;  // 0: none; else at most half of `expires`
+  std::string pin_id{};      // of a pinned client's consumer; empty: of a client that is not pinned, and would be
 };
 
 // A status message of the server on a pull.
@@ -58,6 +63,7 @@ struct PullStatus {
     kPushBased,         // 409 Consumer is push based
     kNoResponders,      // 503: the consumer does not exist, or JetStream is not there
     kBadRequest,        // 400
+    kWrongPin,          // 423: ended or refused, its pin is no longer in force
     kUnknown,           // anything else: ended
   };
   Kind kind = Kind::kUnknown;
@@ -88,6 +94,8 @@ class MessageSource {
     virtual void OnConfirmed(uint64_t tag, const absl::Status& status) = 0;
     // Ends CloseIntake(): every message that had arrived was handed to OnMessages.
     virtual void OnIntakeClosed() = 0;
+    // Ends each Unpin(), errors as those of OnAttached().
+    virtual void OnUnpinned(const absl::Status& status) = 0;
     // The connection came or went. Down: open pulls are gone, and so may be what was sent last. Pending Attach, Info
     // Confirm and Fence calls still end, with an error.
     virtual void OnConnection(bool connected) = 0;
@@ -112,6 +120,12 @@ class MessageSource {
   virtual void Fence(absl::string_view reply, uint64_t tag) = 0;
   // CONSUMER.INFO; also makes servers before 2.10.16 forget stale pulls. Ends by itself after 2 s.
   virtual void RequestInfo() = 0;
+  // Of a pinned client's consumer, only while attached and connected: a pull that takes nothing, so that the pin lasts
+  // for another priority_timeout. Its end names `id`: kExpired, if no other client is pinned; kWrongPin.
+  virtual void RenewPin(absl::string_view pin_id, uint64_t id) = 0;
+  // Ends whichever pin is in force: the next pull of any client may be pinned. Only while connected; ends by itself
+  // after 2 s.
+  virtual void Unpin() = 0;
   // Ends the subscription after what has already arrived. Once; no Pull or Attach afterwards.
   virtual void CloseIntake() = 0;
 };

@@ -13,6 +13,9 @@ namespace sluice::core {
 enum class Ordering : uint8_t {
   kNone,  // any
   kKey,   // one of each key, in stream order; different keys in parallel. Holds within this daemon
+  // The same in the whole fleet, of which one daemon at a time is active (pin.h). Without a KeySelector all messages
+  // are one key.
+  kExclusive,
 };
 
 // Where a message's ordering key stands: in a token of its subject, or in a header.

@@ -148,7 +148,7 @@ void Session::Adopt(Delivery* delivery) {
 }
 
 void Session::Flush() {
-  if (stream_ == nullptr || queue_.empty() || !stream_->writable()) return;
+  if (stream_ == nullptr || queue_.empty() || !stream_->writable() || !consumer_->MayHandOut()) return;
   frame_.clear();
   size_t bytes = 0;
   while (Delivery* delivery = queue_.front()) {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
+#include "jetstream/pinned_client.h"
 #include "jetstream/server_version.h"
 
 namespace sluice::jetstream {
@@ -54,6 +55,15 @@ std::vector<int64_t> IntsAt(const json& object, const char* key) {
   if (value == nullptr || !value->is_array()) return ints;
   for (const json& element : *value) ints.push_back(element.is_number_integer() ? element.get<int64_t>() : 0);
   return ints;
+}
+
+std::vector<std::string> TextsAt(const json& object, const char* key) {
+  std::vector<std::string> texts;
+  const json* value = Find(object, key);
+  if (value == nullptr || !value->is_array()) return texts;
+  for (const json& element : *value) texts.push_back(element.is_string() ? element.get<std::string>() : "");
+  std::sort(texts.begin(), texts.end());
+  return texts;
 }
 
 // One filter and several are different fields in JetStream; no other difference is meant by it.
@@ -110,6 +120,9 @@ void PutMutable(json& config, const DurableConfig& wanted) {
   Put(config, "inactive_threshold", wanted.inactive_threshold);
   Put(config, "num_replicas", wanted.num_replicas);
   for (const auto& [key, value] : wanted.metadata) config["metadata"][key] = value;
+  if (!wanted.priority_groups.empty()) config["priority_groups"] = wanted.priority_groups;
+  Put(config, "priority_policy", wanted.priority_policy);
+  Put(config, "priority_timeout", wanted.priority_timeout);
 }
 
 // --- comparing ---
@@ -174,6 +187,15 @@ void CompareMutable(const json& current, const DurableConfig& wanted, Difference
     differences.Compare("inactive_threshold", *wanted.inactive_threshold, IntAt(current, "inactive_threshold"));
   }
   if (wanted.num_replicas) differences.Compare("num_replicas", *wanted.num_replicas, IntAt(current, "num_replicas"));
+  if (!wanted.priority_groups.empty()) {
+    differences.Compare("priority_groups", wanted.priority_groups, TextsAt(current, "priority_groups"));
+  }
+  if (wanted.priority_policy) {
+    differences.Compare("priority_policy", *wanted.priority_policy, TextAt(current, "priority_policy", "none"));
+  }
+  if (wanted.priority_timeout) {
+    differences.Compare("priority_timeout", *wanted.priority_timeout, IntAt(current, "priority_timeout"));
+  }
   const json& metadata = ObjectAt(current, "metadata");
   for (const auto& [key, value] : wanted.metadata) {
     differences.Compare(absl::StrCat("metadata.", key), value, TextAt(metadata, key.c_str()));
@@ -265,6 +287,9 @@ DurableConfig ParseDurableConfig(const json& current) {
   config.inactive_threshold = absl::Nanoseconds(IntAt(current, "inactive_threshold"));
   config.num_replicas = IntAt(current, "num_replicas");
   config.mem_storage = BoolAt(current, "mem_storage");
+  config.priority_groups = TextsAt(current, "priority_groups");
+  config.priority_policy = TextAt(current, "priority_policy", "none");
+  config.priority_timeout = absl::Nanoseconds(IntAt(current, "priority_timeout"));
   return config;
 }
 
@@ -289,6 +314,11 @@ core::ConsumerInfo ParseConsumerInfo(const json& reply, absl::Time now) {
   info.ack_floor = CountAt(ObjectAt(reply, "ack_floor"), "stream_seq");
   info.num_pending = CountAt(reply, "num_pending");
   info.num_ack_pending = CountAt(reply, "num_ack_pending");
+  const json& delivered = ObjectAt(reply, "delivered");
+  info.delivered_consumer_sequence = CountAt(delivered, "consumer_seq");
+  info.delivered_stream_sequence = CountAt(delivered, "stream_seq");
+  info.pinned_client_id = PinnedClientId(reply);
+  info.priority_timeout = absl::Nanoseconds(IntAt(config, "priority_timeout"));
   info.term_reason = LeaderTakesTermReason(reply);
   return info;
 }

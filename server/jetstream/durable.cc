@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "jetstream/consumer_config.h"
+#include "jetstream/pinned_client.h"
 
 namespace sluice::jetstream {
 namespace {
@@ -68,7 +69,7 @@ void Durable::OnLookedUp(const absl::StatusOr<ApiReply>& reply) {
 
 void Durable::OnFound(const json& body) {
   const json config = body.value("config", json::object());
-  const absl::Status checked = Check(config, /*created=*/false);
+  const absl::Status checked = Check(config, /*created=*/false, /*written=*/false);
   if (checked.ok()) return Finish(Parse(body));
   const bool may_update = manage_ == Manage::kEnsure && CheckServable(config).ok();
   if (!may_update) return Finish(About(checked));
@@ -86,7 +87,7 @@ void Durable::Write(absl::string_view action, json config, bool created) {
 void Durable::OnWritten(const absl::StatusOr<ApiReply>& reply, bool created) {
   if (absl::IsAborted(reply.status()) && rounds_ < kMostRounds) return LookUp();
   if (!reply.ok()) return Finish(reply.status());
-  const absl::Status checked = Check(reply->body.value("config", json::object()), created);
+  const absl::Status checked = Check(reply->body.value("config", json::object()), created, /*written=*/true);
   if (!checked.ok()) return Finish(About(checked));
   if (created) base::LogInfo("created the consumer", {{"stream", stream_}, {"consumer", durable_}});
   absl::StatusOr<ConsumerInfo> info = Parse(reply->body);
@@ -111,8 +112,9 @@ void Durable::Ask(const std::string& subject, absl::string_view payload, absl::D
 }
 
 // What was fixed at the creation of a managed consumer cannot be changed by it, and is no reason not to use it.
-absl::Status Durable::Check(const json& config, bool created) const {
+absl::Status Durable::Check(const json& config, bool created, bool written) const {
   if (absl::Status status = CheckServable(config); !status.ok()) return status;
+  if (absl::Status status = CheckPinnedClient(config, config_, written); !status.ok()) return status;
   if (manage_ == Manage::kOff) return absl::OkStatus();
   const bool all = created || manage_ == Manage::kVerify;
   return VerifyConsumerConfig(config, config_, all ? Fields::kAll : Fields::kMutable);

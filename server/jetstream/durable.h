@@ -42,7 +42,7 @@ class Durable {
   void OnWritten(const absl::StatusOr<ApiReply>& reply, bool created);
   void Finish(const absl::StatusOr<core::ConsumerInfo>& info);
 
-  absl::Status Check(const nlohmann::json& config, bool created) const;
+  absl::Status Check(const nlohmann::json& config, bool created, bool written) const;
   absl::Status About(const absl::Status& status) const;
   core::ConsumerInfo Parse(const nlohmann::json& body) const;
   absl::Duration TimeLeft() const { return attach_deadline_ - timers_->now(); }

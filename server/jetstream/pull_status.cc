@@ -32,7 +32,8 @@ Kind KindOf(absl::string_view code, absl::string_view text) {
   if (code == "400") return Kind::kBadRequest;
   if (code == "404" || code == "408") return Kind::kExpired;
   if (code == "503") return Kind::kNoResponders;
-  if (code != "409") return Kind::kUnknown;  // 412, 423: of pinned clients, which nothing here asks for
+  if (code == "423") return Kind::kWrongPin;  // Nats-Pin-Id mismatch, and Nats-Wrong-Pin-Id
+  if (code != "409") return Kind::kUnknown;   // 412: of priorities, which nothing here asks for
   const std::string lower = absl::AsciiStrToLower(text);
   for (const auto& conflict : kConflicts) {
     if (absl::StrContains(lower, conflict.text)) return conflict.kind;

@@ -44,7 +44,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Row{"409 Consumer is push based", Kind::kPushBased}, Row{"409", Kind::kUnknown},
                     Row{"409 Something new", Kind::kUnknown}, Row{"400 Bad Request", Kind::kBadRequest},
                     Row{"503", Kind::kNoResponders}, Row{"503 No Responders Available", Kind::kNoResponders},
-                    Row{"412 Nats-Pin-Id mismatch", Kind::kUnknown}, Row{"423 Nats-Wrong-Pin-Id", Kind::kUnknown},
+                    Row{"412 Nats-Pin-Id mismatch", Kind::kUnknown}, Row{"423 Nats-Wrong-Pin-Id", Kind::kWrongPin},
                     Row{"1000 Idle", Kind::kUnknown}, Row{"rubbish", Kind::kUnknown}));
 
 TEST(PullStatusTest, TellsWhatTheServerWillNotSend) {

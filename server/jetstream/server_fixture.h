@@ -131,6 +131,10 @@ class Recorder final : public core::MessageSource::Listener {
     events_.push_back("closed");
     ++closed_;
   }
+  void OnUnpinned(const absl::Status& status) override {
+    absl::MutexLock lock(&mutex_);
+    unpinned_.push_back(status);
+  }
   void OnConnection(bool connected) override {
     absl::MutexLock lock(&mutex_);
     connections_.push_back(connected);
@@ -162,6 +166,7 @@ class Recorder final : public core::MessageSource::Listener {
   std::vector<absl::StatusOr<core::ConsumerInfo>> attached_;
   std::vector<absl::StatusOr<core::ConsumerInfo>> infos_;
   std::vector<std::pair<uint64_t, absl::Status>> confirmed_;
+  std::vector<absl::Status> unpinned_;
   std::vector<bool> connections_;
   int heartbeats_ = 0;
   int closed_ = 0;

@@ -8,12 +8,14 @@
 #include "base/mailbox.h"
 #include "jetstream/header_block.h"
 #include "jetstream/nats_message.h"
+#include "jetstream/pinned_client.h"
 #include "jetstream/pull_status.h"
 
 namespace sluice::jetstream {
 namespace {
 
 constexpr absl::Duration kConfirmTimeout = absl::Seconds(2);
+constexpr absl::Duration kUnpinTimeout = absl::Seconds(2);
 // For the server's word that it sends nothing more. The open pull has ended by then, so that it has nothing to send.
 constexpr absl::Duration kDrainTimeout = absl::Seconds(5);
 // While there is no server to ask: only what cnats has received is to be handed over, which takes no time.
@@ -47,6 +49,7 @@ JetStreamSource::JetStreamSource(Connection* connection, base::EventLoop* loop, 
       stream_(options.stream),
       consumer_(options.durable),
       pull_subject_(absl::StrCat(connection->api_prefix(), ".CONSUMER.MSG.NEXT.", stream_, ".", consumer_)),
+      priority_group_(std::move(options.priority_group)),
       gate_(std::make_shared<LoopGate<JetStreamSource>>(loop, this)),
       intake_(std::make_shared<Intake>(gate_)),
       durable_(connection, this, &loop->timers(), options.stream, options.durable, options.manage,
@@ -102,7 +105,14 @@ const absl::StatusOr<core::ConsumerInfo>& JetStreamSource::Noted(const absl::Sta
 
 // --- messages ---
 
-void JetStreamSource::Pull(const core::PullRequest& request) {
+void JetStreamSource::Pull(const core::PullRequest& request) { SendPull(request); }
+
+// The server looks for the pin first, and at what has expired before it sends anything.
+void JetStreamSource::RenewPin(absl::string_view pin_id, uint64_t id) {
+  SendPull({id, 1, 0, absl::Nanoseconds(1), absl::ZeroDuration(), std::string(pin_id)});
+}
+
+void JetStreamSource::SendPull(const core::PullRequest& request) {
   if (inbox_ == nullptr || closing_) return;
   std::string json =
       absl::StrCat("{\"batch\":", request.batch, ",\"expires\":", absl::ToInt64Nanoseconds(request.expires));
@@ -110,6 +120,8 @@ void JetStreamSource::Pull(const core::PullRequest& request) {
   if (request.heartbeat > absl::ZeroDuration()) {
     absl::StrAppend(&json, ",\"idle_heartbeat\":", absl::ToInt64Nanoseconds(request.heartbeat));
   }
+  if (!priority_group_.empty()) absl::StrAppend(&json, ",\"group\":\"", priority_group_, "\"");
+  if (!request.pin_id.empty()) absl::StrAppend(&json, ",\"id\":\"", request.pin_id, "\"");
   json += '}';
   const std::string reply = absl::StrCat(inbox_->prefix(), request.id);
   // A failure is the connection's, which tells of it; the pull ends with that.
@@ -118,6 +130,9 @@ void JetStreamSource::Pull(const core::PullRequest& request) {
 
 void JetStreamSource::OnArrivals() {
   intake_->arrivals.Take(batch_);
+  if (!priority_group_.empty()) {
+    for (core::Message& message : batch_) TakePinId(message);
+  }
   size_t begin = 0;
   for (size_t i = 0; i < batch_.size(); ++i) {
     if (!batch_[i].reply.empty()) continue;
@@ -166,6 +181,13 @@ void JetStreamSource::Confirm(absl::string_view reply, const core::Settlement& s
   connection_->Request(
       this, reply.data(), Payload(settlement), kConfirmTimeout,
       [this, tag](const absl::StatusOr<absl::string_view>& answer) { listener_->OnConfirmed(tag, answer.status()); });
+}
+
+void JetStreamSource::Unpin() {
+  const std::string subject = absl::StrCat(connection_->api_prefix(), ".CONSUMER.UNPIN.", stream_, ".", consumer_);
+  connection_->Request(
+      this, subject.c_str(), absl::StrCat("{\"group\":\"", priority_group_, "\"}"), kUnpinTimeout,
+      [this](const absl::StatusOr<absl::string_view>& answer) { listener_->OnUnpinned(UnpinStatus(answer)); });
 }
 
 void JetStreamSource::Fence(absl::string_view reply, uint64_t tag) {

@@ -25,6 +25,7 @@ class JetStreamSource final : public core::MessageSource, private Connection::Li
     std::string durable;
     core::Manage manage = core::Manage::kEnsure;
     core::DurableConfig config;
+    std::string priority_group{};  // of a pinned client (ordering: exclusive); empty: none
   };
 
   // Both outlive it.
@@ -38,6 +39,8 @@ class JetStreamSource final : public core::MessageSource, private Connection::Li
   void Confirm(absl::string_view reply, const core::Settlement& settlement, uint64_t tag) override;
   void Fence(absl::string_view reply, uint64_t tag) override;
   void RequestInfo() override;
+  void RenewPin(absl::string_view pin_id, uint64_t id) override;
+  void Unpin() override;
   void CloseIntake() override;
 
  private:
@@ -45,6 +48,7 @@ class JetStreamSource final : public core::MessageSource, private Connection::Li
 
   void OnConnection(bool connected) override;
   absl::Status Subscribe();
+  void SendPull(const core::PullRequest& request);
   void OnArrivals();
   void OnStatusMessage(const core::Message& message);
   void OnInboxEnd();
@@ -56,6 +60,7 @@ class JetStreamSource final : public core::MessageSource, private Connection::Li
   const std::string stream_;
   const std::string consumer_;
   const std::string pull_subject_;
+  const std::string priority_group_;
   const std::shared_ptr<LoopGate<JetStreamSource>> gate_;  // shared with cnats's threads
   const std::shared_ptr<Intake> intake_;                   // the same
   Durable durable_;

@@ -256,6 +256,22 @@ TEST_F(UnaryCallTest, TokensOfOthersAreNotActedOn) {
   EXPECT_THAT(Verdicts(Verdict::kAck), IsEmpty());
 }
 
+TEST_F(UnaryCallTest, OfWhatAnEarlierProcessGaveAnAckGoesThrough) {
+  daemon_.Publish(1);
+  core::DeliveryToken token = *daemon_.tokens().Open(FetchAll(1).at(0).token());
+  ++token.instance;
+  std::string earlier;
+  daemon_.tokens().Seal(token, &earlier);
+  v1::SettleRequest nak;
+  nak.set_consumer("orders");
+  nak.add_tokens(earlier);
+  nak.mutable_nak();
+  EXPECT_EQ(SettleAll(nak).at(0).outcome(), Result::OUTCOME_NOT_HELD);
+  EXPECT_THAT(Verdicts(Verdict::kNak), IsEmpty());
+  EXPECT_EQ(SettleAll(Acks({earlier})).at(0).outcome(), Result::OUTCOME_CONFIRMED);
+  EXPECT_EQ(Verdicts(Verdict::kAck).size(), 1u);
+}
+
 TEST_F(UnaryCallTest, ATokenThatIsNamedTwiceCountsOnce) {
   daemon_.Publish(1);
   const std::string token = FetchAll(1).at(0).token();

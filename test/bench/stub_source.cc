@@ -41,6 +41,16 @@ void StubSource::RequestInfo() {
   loop_->Post([this] { listener_->OnInfo(core::ConsumerInfo()); });
 }
 
+void StubSource::RenewPin(absl::string_view, uint64_t id) {
+  loop_->Post([this, id] {
+    listener_->OnPullStatus({core::PullStatus::Kind::kExpired, id, 1, "408 Request Timeout"});
+  });
+}
+
+void StubSource::Unpin() {
+  loop_->Post([this] { listener_->OnUnpinned(absl::OkStatus()); });
+}
+
 void StubSource::CloseIntake() {
   loop_->Post([this] { listener_->OnIntakeClosed(); });
 }

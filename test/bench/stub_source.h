@@ -27,6 +27,8 @@ class StubSource final : public core::MessageSource {
   void Confirm(absl::string_view, const core::Settlement&, uint64_t tag) override;
   void Fence(absl::string_view, uint64_t tag) override;
   void RequestInfo() override;
+  void RenewPin(absl::string_view, uint64_t id) override;
+  void Unpin() override;
   void CloseIntake() override;
 
  private:

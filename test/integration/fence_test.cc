@@ -53,6 +53,8 @@ class AckingSource final : public core::MessageSource {
   }
   void Fence(absl::string_view reply, uint64_t tag) override { source_->Fence(reply, tag); }
   void RequestInfo() override { source_->RequestInfo(); }
+  void RenewPin(absl::string_view pin_id, uint64_t id) override { source_->RenewPin(pin_id, id); }
+  void Unpin() override { source_->Unpin(); }
   void CloseIntake() override { source_->CloseIntake(); }
 
  private:

@@ -1,6 +1,5 @@
 // What core relies on of JetStream, script by script: once against the model that the simulation runs on, once against
 // each real server. So the model stays honest.
-#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -8,150 +7,28 @@
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
-#include "jetstream/server_fixture.h"
-#include "test/support/model_jetstream.h"
-#include "test/support/model_source.h"
-#include "test/support/sim_clock.h"
+#include "test/integration/worlds.h"
 
 namespace sluice::test {
 namespace {
 
 using core::Verdict;
-using jetstream::Recorder;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using Kind = core::PullStatus::Kind;
 
-struct Settings {
-  absl::Duration ack_wait = absl::Seconds(30);
-  int64_t max_deliver = -1;
-  int64_t max_ack_pending = 1000;
-};
-
-// One stream, one durable, one source that listens through a Recorder.
-class World {
- public:
-  virtual ~World() = default;
-  virtual bool Start(const Settings& settings, Recorder* recorder) = 0;
-  virtual void Publish(const std::string& data) = 0;
-  // On the loop of the source.
-  virtual void Do(const std::function<void(core::MessageSource&)>& action) = 0;
-  // Lets time pass until it holds, of which the Recorder alone decides; false if it does not soon.
-  virtual bool Await(const std::function<bool()>& condition) = 0;
-  virtual void Sleep(absl::Duration duration) = 0;
-  virtual absl::Time Now() = 0;
-};
-
-class ModelWorld final : public World {
- public:
-  explicit ModelWorld(absl::Duration most_replication) { options_.most_replication = most_replication; }
-
-  bool Start(const Settings& settings, Recorder* recorder) override {
-    options_.consumer.ack_wait = settings.ack_wait;
-    options_.consumer.max_deliver = settings.max_deliver;
-    options_.consumer.max_ack_pending = settings.max_ack_pending;
-    server_ = std::make_unique<ModelJetStream>(&loop_.timers(), options_, &witness_);
-    source_ = std::make_unique<ModelSource>(server_.get(), &loop_.timers(), ModelSource::Options(), &witness_);
-    source_->Start(recorder);
-    return true;
-  }
-  void Publish(const std::string& data) override { server_->Publish("s.a", data); }
-  void Do(const std::function<void(core::MessageSource&)>& action) override { action(*source_); }
-  bool Await(const std::function<bool()>& condition) override {
-    const absl::Time end = loop_.now() + jetstream::kPatience;
-    while (!condition() && loop_.Step(end)) {
-    }
-    return condition();
-  }
-  void Sleep(absl::Duration duration) override { loop_.RunFor(duration); }
-  absl::Time Now() override { return loop_.now(); }
-
- private:
-  SimLoop loop_;
-  ModelJetStream::Options options_;
-  ModelJetStream::Witness witness_;
-  std::unique_ptr<ModelJetStream> server_;
-  std::unique_ptr<ModelSource> source_;
-};
-
-class RealWorld final : public World {
- public:
-  explicit RealWorld(std::string binary) : binary_(std::move(binary)) {}
-  ~RealWorld() override {
-    loop_.Run([this] {
-      source_.reset();
-      connection_.reset();
-    });
-  }
-
-  bool Start(const Settings& settings, Recorder* recorder) override {
-    recorder_ = recorder;
-    NatsServer::Options options;
-    options.binary = binary_;
-    auto server = NatsServer::Start(options);
-    EXPECT_TRUE(server.ok()) << server.status();
-    if (!server.ok()) return false;
-    server_ = *std::move(server);
-    auto admin = JetStreamAdmin::Connect(server_->url());
-    EXPECT_TRUE(admin.ok()) << admin.status();
-    if (!admin.ok()) return false;
-    admin_ = *std::move(admin);
-    EXPECT_TRUE(admin_->CreateStream("S", {"s.>"}).ok());
-    core::DurableConfig config;
-    config.ack_wait = settings.ack_wait;
-    config.max_deliver = settings.max_deliver;
-    config.max_ack_pending = settings.max_ack_pending;
-    loop_.Run([&] {
-      jetstream::ConnectionOptions connection;
-      connection.servers = {server_->url()};
-      connection_ = *jetstream::Connection::Connect(connection, loop_.loop());
-      source_ = std::make_unique<jetstream::JetStreamSource>(
-          connection_.get(), loop_.loop(),
-          jetstream::JetStreamSource::Options{"S", "worker", core::Manage::kEnsure, config});
-      source_->Start(recorder);
-    });
-    return true;
-  }
-  void Publish(const std::string& data) override { EXPECT_TRUE(admin_->Publish("s.a", data).ok()); }
-  void Do(const std::function<void(core::MessageSource&)>& action) override {
-    loop_.Run([&] { action(*source_); });
-  }
-  bool Await(const std::function<bool()>& condition) override { return recorder_->Await(condition); }
-  void Sleep(absl::Duration duration) override { absl::SleepFor(duration); }
-  absl::Time Now() override { return absl::Now(); }
-
- private:
-  const std::string binary_;
-  Recorder* recorder_ = nullptr;
-  std::unique_ptr<NatsServer> server_;
-  std::unique_ptr<JetStreamAdmin> admin_;
-  LoopThread loop_;
-  std::unique_ptr<jetstream::Connection> connection_;
-  std::unique_ptr<jetstream::JetStreamSource> source_;
-};
-
-constexpr char kModel[] = "model";
-constexpr char kReplicatedModel[] = "replicated_model";
-
 class HabitsTest : public testing::TestWithParam<std::string> {
  protected:
   bool Start(const Settings& settings = {}) {
-    if (GetParam() == kModel) {
-      world_ = std::make_unique<ModelWorld>(absl::ZeroDuration());
-    } else if (GetParam() == kReplicatedModel) {
-      world_ = std::make_unique<ModelWorld>(absl::Milliseconds(20));
-    } else {
-      world_ = std::make_unique<RealWorld>(GetParam());
-    }
-    if (!world_->Start(settings, &recorder_)) return false;
+    world_ = MakeWorld(GetParam());
+    if (!world_->Start(settings, {&recorder_})) return false;
     if (!world_->Await([this] { return !recorder_.connections_.empty(); })) return false;
     world_->Do([](core::MessageSource& source) { source.Attach(); });
     return world_->Await([this] { return !recorder_.attached_.empty(); }) && recorder_.attached_[0].ok();
   }
   void TearDown() override { world_.reset(); }
   static bool IsVersion(const std::string& prefix) {
-    const bool real = GetParam() != kModel && GetParam() != kReplicatedModel;
-    return real && NatsServerVersion(GetParam()).starts_with(prefix + ".");
+    return !IsModel(GetParam()) && NatsServerVersion(GetParam()).starts_with(prefix + ".");
   }
 
   void Publish(int count, size_t size = 10) {
@@ -433,10 +310,6 @@ std::vector<std::string> Worlds() {
   std::vector<std::string> worlds = {kModel, kReplicatedModel};
   for (std::string& binary : NatsServerBinaries()) worlds.push_back(std::move(binary));
   return worlds;
-}
-
-std::string WorldName(const testing::TestParamInfo<std::string>& info) {
-  return info.param == kModel || info.param == kReplicatedModel ? info.param : jetstream::ParamName(info);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, HabitsTest, testing::ValuesIn(Worlds()), WorldName);

@@ -24,6 +24,7 @@ TEST_F(DrainScenario, TheModelStrandsABatchIfThePullIsStillOpen) {
     void OnInfo(const absl::StatusOr<core::ConsumerInfo>&) override {}
     void OnConfirmed(uint64_t, const absl::Status&) override {}
     void OnIntakeClosed() override {}
+    void OnUnpinned(const absl::Status&) override {}
     void OnConnection(bool) override {}
   } listener;
   SimLoop loop;

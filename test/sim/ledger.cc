@@ -82,6 +82,7 @@ void Ledger::OnPull(int owner, const core::PullRequest& request) {
   trace_->Add("pull: daemon, batch, bytes", owner, request.batch, request.max_bytes);
   const DaemonRecord& daemon = daemons_.at(owner);
   if (daemon.draining) return Fail("a pull while draining");
+  if (daemon.exclusive()) return;  // a takeover gathers what is outstanding, whatever the credit
   uint64_t free = 0;
   for (const auto& [number, stream] : streams_) {
     if (stream.daemon != owner || !stream.open || stream.app_drains || stream.answered) continue;
@@ -139,7 +140,7 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
   if (sending.confirm && fate.sent) return;
   const char* blame = nullptr;
   // Then it may have got lost, and is said again as far as that is safe.
-  const bool link_renewed = std::max(daemons_.at(OwnerOf(attempt)).link_up_since, leading_since_) > fate.sent_at ||
+  const bool link_renewed = std::max(daemons_.at(OwnerOf(attempt)).link_up_since, leading_since_) >= fate.sent_at ||
                             deleted_at_ > attempt.sent;
   switch (settlement.verdict) {
     case Verdict::kAck:
@@ -200,6 +201,8 @@ const char* Ledger::BlameForRelease(const Attempt& attempt, const Fate& fate) co
     if (daemon.draining && could_ask && !daemon.info_requested) return "released without CONSUMER.INFO after the UNSUB";
     if (daemon.draining) return nullptr;
     if (daemon.ordered() && (FollowsItsPredecessor(attempt) || IsBeyondTheShare(attempt))) return nullptr;
+    const int owner = OwnerOf(attempt);
+    if (StandsBy(owner) || NobodyWants(owner) || GathersAnew(owner)) return nullptr;
     if (daemon.caller_gone >= fate.lease_from) return nullptr;
     return now() >= fate.lease_from + daemon.options.resume_window ? nullptr : "unseen, and NAKed while serving";
   }
@@ -241,6 +244,8 @@ void Ledger::OnSettled(const Attempt& by, Verdict verdict) {
 
 void Ledger::OnNaked(const Attempt& by, const Attempt& current) {
   Fate& fate = FateOf(by);
+  // It counts from here, however long the process was stopped with the NAK in its hands.
+  if (fate.nak_due != absl::InfinitePast()) fate.nak_due += now() - fate.sent_at;
   fate.naked = true;
   if (by.number == current.number) return;
   // What the daemon sent before may have got lost, unknown to it; else it knew the deadline.

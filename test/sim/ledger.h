@@ -48,6 +48,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   void OnDrain(int daemon, absl::Time deadline);
   void OnDrained(int daemon, const core::DrainReport& report);
   void OnDaemonGone(int daemon, bool killed);
+  void OnStall(int daemon, bool stalled);
   bool alive(int daemon) const { return !daemons_.at(daemon).gone; }
 
   // --- mishaps ---
@@ -104,6 +105,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   void OnPull(int owner, const core::PullRequest& request) override;
   void OnIntakeClosed(int owner) override;
   void OnInfoRequested(int owner) override;
+  void OnUnpin(int owner) override;
   void OnReceived(const Attempt& attempt) override;
   void OnVerdictSent(const Attempt& attempt, const core::Settlement& settlement,
                      ModelJetStream::Sending sending) override;
@@ -140,6 +142,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
     uint64_t failures = 0;                        // NAKs of its apps
     absl::Time retry_due = absl::InfinitePast();  // not before
     bool replaced = false;                        // unseen, by another attempt at its message
+    bool acked_by_twin = false;                   // replaced so, and an app here has acked that one
     // Of dead letters.
     bool said_in_drain = false;  // its verdict came while its daemon or its app was draining
     bool buried = false;         // its dead letter was sent
@@ -183,7 +186,8 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
     std::map<std::string, std::vector<uint64_t>> received_by_key;  // attempts
     std::map<std::string, uint64_t> last_released_by_key;          // of this instant
 
-    bool ordered() const { return options.ordering == core::Ordering::kKey; }
+    bool ordered() const { return options.ordering != core::Ordering::kNone; }
+    bool exclusive() const { return options.ordering == core::Ordering::kExclusive; }
   };
   struct StreamRecord {
     int daemon = 0;
@@ -237,6 +241,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   // The order within a key (ledger_order.cc).
   std::string KeyOf(const Attempt& attempt) const;
   void OnReceivedInOrder(const Attempt& attempt);
+  void ReplaceTwins(const Attempt& acked, int daemon);
   bool Exhausted(const Attempt& attempt, const Fate& fate) const;
   bool Finished(const Attempt& attempt, const Fate& fate) const;
   bool WithAnApp(const Attempt& attempt, const Fate& fate) const;
@@ -251,6 +256,13 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   const char* BlameForRetry(const Attempt& attempt, const Fate& fate) const;
   const char* BlameForNoRetry(const Attempt& attempt, const Fate& fate) const;
   core::Credit WaitingShare(int daemon) const;
+  // The order in the fleet (ledger_exclusive.cc).
+  void CheckFleetOrder(const Attempt& attempt);
+  const char* BlameForFleetOrder(const Attempt& attempt, const Attempt& other) const;
+  bool StandsBy(int daemon) const;
+  bool NobodyWants(int daemon) const;
+  bool GathersAnew(int daemon) const;
+  bool MayHaveMiscounted(int daemon, const Attempt& missing) const;
   bool LeaseIsOver(const StreamRecord& stream, const Fate& fate) const {
     return stream.unary && now() >= fate.lease_from + stream.lease;
   }

@@ -135,7 +135,8 @@ const char* Ledger::BlameForNakOfLetter(const Attempt& attempt, const Fate& fate
   if (at_deadline) return nullptr;
   if (!fate.letter_failed) return "NAKed while its dead letter is under way";
   if (fate.said == Verdict::kTerm) return "NAKed what its app has terminated";
-  if (daemon.ordered() && !daemon.draining) return "NAKed before its successors, which wait for its dead letter";
+  if (daemon.ordered() && !daemon.draining && !StandsBy(attempt.owner) && !NobodyWants(attempt.owner))
+    return "NAKed before its successors, which wait for its dead letter";
   return nullptr;
 }
 

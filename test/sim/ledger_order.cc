@@ -23,6 +23,20 @@ void Ledger::OnReceivedInOrder(const Attempt& attempt) {
   numbers.push_back(attempt.number);
 }
 
+// An ACK settles its message, and so whatever other attempt at it lies here unseen. Mutation: no DropUnseenTwin()
+// ("given although its app has acked another attempt at it").
+void Ledger::ReplaceTwins(const Attempt& acked, int daemon) {
+  DaemonRecord& record = daemons_.at(daemon);
+  if (!record.ordered()) return;
+  for (uint64_t number : record.received_by_key[KeyOf(acked)]) {
+    const Attempt& twin = *attempts_[number];
+    Fate& fate = fates_[number];
+    const bool same = number != acked.number && twin.stream_sequence == acked.stream_sequence &&
+                      twin.incarnation == acked.incarnation;
+    if (same && !fate.seen && !fate.sent && !fate.buried) fate.replaced = fate.acked_by_twin = true;
+  }
+}
+
 // Its last attempt from here has failed.
 bool Ledger::Exhausted(const Attempt& attempt, const Fate& fate) const {
   const uint64_t most = daemons_.at(attempt.owner).options.redelivery.max_attempts;
@@ -82,6 +96,8 @@ const char* Ledger::BlameForOrder(const Attempt& attempt, const Attempt& other, 
   // Who cannot be given back may be given out of its turn.
   if (other.stream_sequence >= attempt.stream_sequence || LastAttempt(attempt)) return nullptr;
   if (taken < now() && (fate.lease_from >= taken || fate.sent_at >= taken)) return nullptr;  // came, or went, since
+  // It was let go of, for JetStream to deliver it again, and a takeover has not waited for that.
+  if (IsForsaken(fate) && MayHaveMiscounted(OwnerOf(attempt), other)) return nullptr;
   if (!Finished(other, fate)) return "given before its predecessor";
   const bool overtakes = calm_nats_ && OnItsWayBack(other, fate) && !CameByAnotherDaemon(attempt);
   return overtakes ? "given while its predecessor is on its way back" : nullptr;
@@ -97,8 +113,10 @@ const char* Ledger::BlameForRetry(const Attempt& attempt, const Fate& fate) cons
 
 // NAKed after a NAK of its app.
 const char* Ledger::BlameForNoRetry(const Attempt& attempt, const Fate& fate) const {
-  const DaemonRecord& daemon = daemons_.at(OwnerOf(attempt));
+  const int owner = OwnerOf(attempt);
+  const DaemonRecord& daemon = daemons_.at(owner);
   if (!daemon.ordered() || daemon.draining || fate.foreign || Exhausted(attempt, fate)) return nullptr;
+  if (StandsBy(owner) || NobodyWants(owner) || GathersAnew(owner)) return nullptr;
   // A durable made anew counts its deliveries from 1 again, while what failed here before is kept.
   if (deleted_at_ != absl::InfinitePast()) return nullptr;
   // It was due, and found no app; or one before it did.

@@ -172,6 +172,7 @@ void Ledger::OnGiven(int stream, absl::Span<const core::Delivery* const> batch) 
     }
     // A call has taken it when it came, and is answered when it is full.
     if (daemon.ordered()) CheckOrder(attempt, record.unary ? now() - core::Fetch::kMostFilling : now());
+    if (daemon.exclusive()) CheckFleetOrder(attempt);
     if (daemon.probing && !daemon.draining && !record.unary) CheckProbe(daemon, attempt, batch.size());
     const bool in_order = !daemon.ordered() && !daemon.turbulent;
     if (attempt.num_delivered == 1 && in_order && attempt.incarnation == server_->incarnation()) {
@@ -208,6 +209,7 @@ const char* Ledger::BlameForGiving(const StreamRecord& record, const Attempt& at
   if (daemon.draining && !LastAttempt(attempt) && !ended_by_drain) return "given while draining";
   if (attempt.owner != record.daemon || !fate.received) return "given by a daemon that never received it";
   if (fate.sent) return "given again after its verdict";
+  if (fate.acked_by_twin) return "given although its app has acked another attempt at it";
   if (fate.buried) return "given to an app while its dead letter is under way";
   if (fate.said) {
     if (const char* blame = BlameForRetry(attempt, fate)) return blame;
@@ -365,6 +367,7 @@ void Ledger::BeforeSettle(int stream, absl::Span<const core::SettleRun> runs) {
         continue;
       }
       if (!late) fate.said = verdict;
+      if (verdict == Verdict::kAck) ReplaceTwins(*attempts_[held->second], record.daemon);
       if (!late) OnAppHealth(daemons_.at(record.daemon), verdict);
       if (!late && verdict == Verdict::kNak) {
         ++fate.failures;

@@ -15,7 +15,7 @@ constexpr absl::Duration kLongRestart = absl::Seconds(5);  // ack waits run out 
 
 SimPod::SimPod(const SimContext& context, int slot, const core::ConsumerOptions& options,
                ModelSource::Options source_options)
-    : context_(context), slot_(slot), options_(options), source_options_(source_options) {}
+    : context_(context), slot_(slot), options_(options), source_options_(source_options), process_(context.loop) {}
 
 void SimPod::Start() {
   if (running()) return;
@@ -24,12 +24,13 @@ void SimPod::Start() {
   source_options_.owner = number_;
   source_options_.seed = context_.dice->Seed();
   context_.ledger->OnDaemonStarted(number_, options_);
-  auto source = std::make_unique<ModelSource>(context_.server, context_.timers, source_options_, context_.ledger);
+  auto source = std::make_unique<ModelSource>(context_.server, &process_.timers(), source_options_, context_.ledger);
   source_ = source.get();
-  daemon_ = std::make_unique<core::Daemon>(context_.timers);
+  daemon_ = std::make_unique<core::Daemon>(&process_.timers());
   tokens_ = std::make_unique<BookTokens>(context_.book, static_cast<uint64_t>(number_));
   daemon_->SetTokens(tokens_.get());
-  daemon_->AddConsumer(options_, std::move(source), std::make_unique<ModelDeadLetters>(context_.dead_letters, number_));
+  daemon_->AddConsumer(options_, std::move(source),
+                       std::make_unique<ModelDeadLetters>(context_.dead_letters, &process_.timers(), number_));
 }
 
 void SimPod::Kill() {
@@ -44,18 +45,44 @@ void SimPod::Stop(bool killed) {
   }
   source_ = nullptr;
   daemon_.reset();
+  Continue();
   const absl::Duration most = killed && context_.dice->Chance(0.3) ? kLongRestart : kMostRestart;
   context_.timers->After(context_.dice->Between(absl::ZeroDuration(), most), [this] { Start(); });
 }
 
+void SimPod::Stall(absl::Duration duration) {
+  if (!serving() || stalled()) return;
+  context_.ledger->OnStall(number_, true);
+  process_.Stop();
+  context_.timers->After(duration, [this, number = number_] {
+    if (number_ == number) Continue();
+  });
+}
+
+// What has come meanwhile is there before any timer of its own runs.
+void SimPod::Continue() {
+  if (!stalled()) return;
+  process_.Continue();
+  if (running()) context_.ledger->OnStall(number_, false);
+  for (auto& action : std::exchange(when_running_, {})) action();
+}
+
+void SimPod::WhenRunning(absl::AnyInvocable<void()> action) {
+  if (stalled()) {
+    when_running_.push_back(std::move(action));
+  } else {
+    action();
+  }
+}
+
 void SimPod::Drain(absl::Duration timeout) {
-  if (!serving()) return;
+  if (!serving() || stalled()) return;
   OnDrainBegins(context_.timers->now() + timeout);
   daemon_->Drain(timeout);
 }
 
 void SimPod::Terminate(absl::Duration timeout) {
-  if (!running()) return;
+  if (!running() || stalled()) return;
   if (serving()) OnDrainBegins(context_.timers->now() + timeout);
   daemon_->Terminate(timeout, [this, number = number_](const core::Daemon::Report&) {
     // Not from within a call of core.
@@ -67,6 +94,7 @@ void SimPod::Terminate(absl::Duration timeout) {
 
 // A drain ends by its deadline, but for what the server's last answers may take; and it is judged when it ends.
 void SimPod::OnDrainBegins(absl::Time deadline) {
+  process_.timers().RunDue();  // a stall may have ended just now
   context_.ledger->OnDrain(number_, deadline);
   daemon_->WhenDrained([this, number = number_](const core::Daemon::Report& report) {
     context_.ledger->OnDrained(number, report.total);
@@ -80,7 +108,7 @@ void SimPod::OnDrainBegins(absl::Time deadline) {
 }
 
 void SimPod::Disconnect(absl::Duration down, absl::Duration unnoticed) {
-  if (running()) source_->Disconnect(down, unnoticed);
+  if (running() && !stalled()) source_->Disconnect(down, unnoticed);
 }
 
 absl::StatusOr<core::Session*> SimPod::Open(const core::OpenRequest& request,

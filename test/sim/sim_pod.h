@@ -28,6 +28,11 @@ class SimPod {
   void Drain(absl::Duration timeout);
   // SIGTERM; when the drain is over the process ends, and its successor starts a while later.
   void Terminate(absl::Duration timeout);
+  // SIGSTOP, and SIGCONT after a while.
+  void Stall(absl::Duration duration);
+  void Continue();
+  // Runs it now, or once the process goes on.
+  void WhenRunning(absl::AnyInvocable<void()> action);
   // The connection to NATS breaks for a while.
   void Disconnect(absl::Duration down, absl::Duration unnoticed);
 
@@ -37,6 +42,7 @@ class SimPod {
   core::UnaryAccess& unary() { return daemon_->consumers().front()->unary(); }
 
   bool running() const { return daemon_ != nullptr; }
+  bool stalled() const { return process_.stopped(); }
   bool serving() const { return running() && daemon_->phase() == core::Daemon::Phase::kServing; }
   bool drained() const { return running() && daemon_->phase() == core::Daemon::Phase::kDrained; }
   const core::Daemon& daemon() const { return *daemon_; }
@@ -51,6 +57,8 @@ class SimPod {
   const int slot_;
   core::ConsumerOptions options_;
   ModelSource::Options source_options_;
+  SimProcess process_;
+  std::vector<absl::AnyInvocable<void()>> when_running_;
   int starts_ = 0;
   int number_ = 0;                        // of the running daemon
   std::unique_ptr<BookTokens> tokens_;    // outlives daemon_

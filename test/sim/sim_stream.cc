@@ -18,9 +18,13 @@ absl::Time SimStream::Travel(absl::Time& last_arrival, absl::Duration extra) {
   return last_arrival;
 }
 
+void SimStream::AtDaemon(absl::AnyInvocable<void()> action) { pod_->WhenRunning(std::move(action)); }
+
 void SimStream::Up(absl::AnyInvocable<void(core::Session*)> arrive) {
   context_.timers->At(Travel(up_arrival_), [self = shared_from_this(), arrive = std::move(arrive)]() mutable {
-    if (self->session_ != nullptr && !self->up_lost_) arrive(self->session_);
+    self->AtDaemon([self, arrive = std::move(arrive)]() mutable {
+      if (self->session_ != nullptr && !self->up_lost_) arrive(self->session_);
+    });
   });
 }
 
@@ -34,14 +38,17 @@ void SimStream::Down(absl::AnyInvocable<void(App*)> arrive, absl::Duration extra
 // end
 
 void SimStream::Open(SimPod* pod, core::OpenRequest request) {
-  context_.timers->At(Travel(up_arrival_), [self = shared_from_this(), pod, request = std::move(request)] {
-    if (self->up_lost_) return;
-    auto session = pod->Open(request, self);
-    if (session.ok()) {
-      self->session_ = *session;
-    } else {
-      self->Down([](App* app) { app->OnStreamEnded(); });
-    }
+  pod_ = pod;
+  context_.timers->At(Travel(up_arrival_), [self = shared_from_this(), request = std::move(request)] {
+    self->AtDaemon([self, request] {
+      if (self->up_lost_) return;
+      auto session = self->pod_->Open(request, self);
+      if (session.ok()) {
+        self->session_ = *session;
+      } else {
+        self->Down([](App* app) { app->OnStreamEnded(); });
+      }
+    });
   });
 }
 
@@ -84,8 +91,11 @@ void SimStream::Break(absl::Duration unnoticed) {
   context_.timers->At(noticed, [self = shared_from_this()] {
     self->up_lost_ = true;
     if (self->session_ == nullptr) return;
-    self->context_.ledger->OnBroken(self->number_);
-    std::exchange(self->session_, nullptr)->OnBroken();
+    self->AtDaemon([self] {
+      if (self->session_ == nullptr) return;
+      self->context_.ledger->OnBroken(self->number_);
+      std::exchange(self->session_, nullptr)->OnBroken();
+    });
   });
 }
 
@@ -109,8 +119,10 @@ void SimStream::Deliver(absl::Span<const core::Delivery* const> batch) {
   Down([given = std::move(given)](App* app) { app->OnDeliveries(given); }, write);
   writing_ = true;
   context_.timers->After(write, [self = shared_from_this()] {
-    self->writing_ = false;
-    if (self->session_ != nullptr) self->session_->OnWritable();
+    self->AtDaemon([self] {
+      self->writing_ = false;
+      if (self->session_ != nullptr) self->session_->OnWritable();
+    });
   });
 }
 

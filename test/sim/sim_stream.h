@@ -12,6 +12,7 @@
 #include "core/session.h"
 #include "test/sim/ledger.h"
 #include "test/support/dice.h"
+#include "test/support/sim_clock.h"
 #include "test/support/token_book.h"
 
 namespace sluice::test {
@@ -20,7 +21,8 @@ class SimPod;
 
 // What a simulation has one of.
 struct SimContext {
-  base::Timers* timers;
+  SimLoop* loop;
+  base::Timers* timers;  // its
   Dice* dice;
   Ledger* ledger;
   ModelJetStream* server;
@@ -69,13 +71,16 @@ class SimStream final : public core::AppStream, public std::enable_shared_from_t
   void Finish(absl::Status status) override;
 
  private:
+  // At the daemon, once it runs.
+  void AtDaemon(absl::AnyInvocable<void()> action);
   absl::Time Travel(absl::Time& last_arrival, absl::Duration extra = absl::ZeroDuration());
   void Up(absl::AnyInvocable<void(core::Session*)> arrive);
   void Down(absl::AnyInvocable<void(App*)> arrive, absl::Duration extra = absl::ZeroDuration());
 
   const SimContext context_;
   const int number_;
-  App* app_;  // null: it let go
+  App* app_;               // null: it let go
+  SimPod* pod_ = nullptr;  // once it is opened
   const absl::Duration most_write_;
   core::Session* session_ = nullptr;  // null: not open yet, or over
   bool writing_ = false;

@@ -31,14 +31,16 @@ Simulation::Simulation(uint64_t seed, const FaultMix& mix)
       dice_(seed),
       trace_(&loop_.timers()),
       ledger_(&loop_.timers(), &trace_, &book_, mix.nats == 0 && mix.deletes == 0) {
-  server_ = std::make_unique<ModelJetStream>(&loop_.timers(), ServerOptions(dice_), &ledger_);
+  ModelJetStream::Options server_options = ServerOptions(dice_);
+  if (mix.exclusive) MakeExclusive(dice_, server_options);
+  server_ = std::make_unique<ModelJetStream>(&loop_.timers(), std::move(server_options), &ledger_);
   ledger_.Watch(server_.get());
   dead_letters_ =
       std::make_unique<ModelDeadLetterStream>(server_.get(), &loop_.timers(), DeadLetterOptions(), &ledger_);
   ledger_.Watch(dead_letters_.get());
   const core::ConsumerOptions options = ConsumerOptions();
   const ModelSource::Options source_options = SourceOptions();
-  const int pods = static_cast<int>(dice_.Between(1, 3));
+  const int pods = static_cast<int>(dice_.Between(mix.exclusive ? 2 : 1, 3));
   for (int slot = 1; slot <= pods; ++slot) {
     pods_.push_back(std::make_unique<SimPod>(context(), slot, options, source_options));
     const int apps = static_cast<int>(dice_.Between(1, 2));
@@ -47,7 +49,8 @@ Simulation::Simulation(uint64_t seed, const FaultMix& mix)
       apps_.push_back(std::make_unique<SimApp>(context(), pods_.back().get(), profile, &last_stream_));
     }
   }
-  for (int64_t fetchers = dice_.Chance(0.5) ? dice_.Between(1, 3) : 0; fetchers > 0; --fetchers) {
+  // Not where daemons stall: a call goes straight into its daemon.
+  for (int64_t fetchers = mix.stalls == 0 && dice_.Chance(0.5) ? dice_.Between(1, 3) : 0; fetchers > 0; --fetchers) {
     fetchers_.push_back(
         std::make_unique<SimFetcher>(context(), dice_.Pick(pods_).get(), RandomFetcher(), &last_stream_));
   }
@@ -77,6 +80,11 @@ ModelJetStream::Options Simulation::ServerOptions(Dice& dice) {
   return options;
 }
 
+void Simulation::MakeExclusive(Dice& dice, ModelJetStream::Options& options) {
+  options.consumer.priority_timeout = dice.Between(absl::Milliseconds(500), absl::Seconds(3));
+  options.stale_waiters = false;  // of older servers
+}
+
 core::ConsumerOptions Simulation::ConsumerOptions() {
   core::ConsumerOptions options;
   options.name = "orders";
@@ -90,6 +98,10 @@ core::ConsumerOptions Simulation::ConsumerOptions() {
     options.ordering = core::Ordering::kKey;
     options.key.subject_token = dice_.Chance(0.5) ? 2 : -1;
     options.waiting_share = static_cast<uint32_t>(dice_.Between(1, 100));
+  }
+  if (mix_.exclusive) {
+    options.ordering = core::Ordering::kExclusive;
+    if (dice_.Chance(0.7)) options.key.subject_token = 2;
   }
   options.redelivery = RedeliveryPolicy();
   if (dice_.Chance(0.2)) {
@@ -214,6 +226,7 @@ bool Simulation::Run() {
   Every(mix_.deletes, &Simulation::DeleteMishap);
   Every(mix_.drains, &Simulation::DrainMishap);
   Every(mix_.kills, &Simulation::KillMishap);
+  Every(mix_.stalls, &Simulation::StallMishap);
   Every(0.1, &Simulation::DeadLetterMishap);
   RunUntil(faults_end_, &Simulation::Never);
   Heal();
@@ -322,6 +335,7 @@ void Simulation::DeleteMishap() {
 void Simulation::DrainMishap() {
   SimPod& pod = *dice_.Pick(pods_);
   const absl::Duration timeout = dice_.Between(absl::ZeroDuration(), absl::Seconds(4));
+  if (pod.stalled()) return;
   if (dice_.Chance(0.5)) return pod.Terminate(timeout);
   // preStop, then SIGTERM.
   pod.Drain(timeout);
@@ -332,6 +346,11 @@ void Simulation::DrainMishap() {
 }
 
 void Simulation::KillMishap() { dice_.Pick(pods_)->Kill(); }
+
+void Simulation::StallMishap() {
+  dice_.Pick(pods_)->Stall(dice_.Chance(0.5) ? dice_.Between(absl::Milliseconds(10), absl::Seconds(1))
+                                             : dice_.Between(absl::Seconds(1), absl::Seconds(8)));
+}
 
 // There is no stream for them for a while.
 void Simulation::DeadLetterMishap() {
@@ -348,6 +367,7 @@ void Simulation::Heal() {
   server_->RefuseAttach(absl::OkStatus(), 0);
   dead_letters_->Heal();
   for (auto& pod : pods_) {
+    pod->Continue();
     if (pod->running() && !pod->serving()) pod->Terminate(absl::ZeroDuration());
   }
   for (auto& app : apps_) app->Crash(absl::Milliseconds(100), HealthyProfile());

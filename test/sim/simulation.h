@@ -21,12 +21,14 @@ namespace sluice::test {
 // What may go wrong, and how often: mishaps per second of simulated time.
 struct FaultMix {
   const char* name;
-  double apps = 0;        // crashes, lost streams, half-closes, credit changes, drains of their own
-  double nats = 0;        // disconnects, leader changes, restarts, 409s, refusals, pauses
-  double deletes = 0;     // the consumer
-  double drains = 0;      // of daemons, with a successor
-  double kills = 0;       // of daemons
-  bool odd_apps = false;  // some are slow, hang, misbehave
+  double apps = 0;         // crashes, lost streams, half-closes, credit changes, drains of their own
+  double nats = 0;         // disconnects, leader changes, restarts, 409s, refusals, pauses
+  double deletes = 0;      // the consumer
+  double drains = 0;       // of daemons, with a successor
+  double kills = 0;        // of daemons
+  bool odd_apps = false;   // some are slow, hang, misbehave
+  bool exclusive = false;  // ordering: exclusive, in a fleet of two or three
+  double stalls = 0;       // of daemons
 };
 inline std::ostream& operator<<(std::ostream& out, const FaultMix& mix) { return out << mix.name; }
 
@@ -47,6 +49,7 @@ class Simulation {
 
  private:
   static ModelJetStream::Options ServerOptions(Dice& dice);
+  static void MakeExclusive(Dice& dice, ModelJetStream::Options& options);
   core::ConsumerOptions ConsumerOptions();
   core::RedeliveryPolicy RedeliveryPolicy();
   core::DeadLetterPolicy DeadLetterPolicy(uint64_t max_attempts);
@@ -56,7 +59,9 @@ class Simulation {
   AppProfile RandomProfile(int app);
   AppProfile HealthyProfile();
   FetcherProfile RandomFetcher();
-  SimContext context() { return {&loop_.timers(), &dice_, &ledger_, server_.get(), dead_letters_.get(), &book_}; }
+  SimContext context() {
+    return {&loop_, &loop_.timers(), &dice_, &ledger_, server_.get(), dead_letters_.get(), &book_};
+  }
 
   void PublishSome();
   void Every(double per_second, void (Simulation::*mishap)());
@@ -65,6 +70,7 @@ class Simulation {
   void DeleteMishap();
   void DrainMishap();
   void KillMishap();
+  void StallMishap();
   void DeadLetterMishap();
   bool RunUntil(absl::Time limit, bool (Simulation::*done)() const);
   bool Never() const { return false; }

@@ -25,6 +25,16 @@ constexpr FaultMix kMixes[] = {
     {.name = "CrashesAndDeletes", .apps = 0.2, .deletes = 0.3, .kills = 0.5},
     {.name = "DeletedConsumer", .nats = 0.2, .deletes = 0.2, .drains = 0.2},
     {.name = "Everything", .apps = 0.7, .nats = 0.4, .deletes = 0.05, .drains = 0.3, .kills = 0.1, .odd_apps = true},
+    {.name = "Exclusive", .apps = 0.3, .drains = 0.5, .exclusive = true},
+    {.name = "ExclusiveCrashes", .apps = 0.3, .drains = 0.3, .kills = 0.3, .exclusive = true, .stalls = 0.3},
+    {.name = "ExclusiveEverything",
+     .apps = 0.5,
+     .nats = 0.4,
+     .drains = 0.3,
+     .kills = 0.2,
+     .odd_apps = true,
+     .exclusive = true,
+     .stalls = 0.2},
 };
 constexpr uint64_t kDefaultSeeds = 2000;  // over all mixes
 

@@ -74,6 +74,15 @@ void FakeMessageSource::RequestInfo() {
   Soon([this] { listener_->OnInfo(info_); });
 }
 
+// It pins whoever pulls.
+void FakeMessageSource::RenewPin(absl::string_view, uint64_t id) {
+  Soon([this, id] { listener_->OnPullStatus({core::PullStatus::Kind::kExpired, id, 1, "408 Request Timeout"}); });
+}
+
+void FakeMessageSource::Unpin() {
+  Soon([this] { listener_->OnUnpinned(absl::OkStatus()); });
+}
+
 void FakeMessageSource::CloseIntake() {
   Soon([this] { listener_->OnIntakeClosed(); });
 }

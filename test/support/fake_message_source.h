@@ -45,6 +45,8 @@ class FakeMessageSource final : public core::MessageSource {
   void Confirm(absl::string_view reply, const core::Settlement& settlement, uint64_t tag) override;
   void Fence(absl::string_view reply, uint64_t tag) override;
   void RequestInfo() override;
+  void RenewPin(absl::string_view pin_id, uint64_t id) override;
+  void Unpin() override;
   void CloseIntake() override;
 
  private:

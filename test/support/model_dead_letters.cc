@@ -51,7 +51,7 @@ void ModelDeadLetterStream::Tell(const Attempt& exhausted) {
 
 template <typename Action>
 void ModelDeadLetters::Later(absl::Duration delay, Action action) {
-  stream_->timers_->After(delay, [alive = std::weak_ptr<bool>(alive_), action = std::move(action)]() mutable {
+  timers_->After(delay, [alive = std::weak_ptr<bool>(alive_), action = std::move(action)]() mutable {
     if (!alive.expired()) action();
   });
 }

@@ -69,10 +69,11 @@ class ModelDeadLetterStream {
   std::vector<ModelDeadLetters*> listening_;
 };
 
-// core's port on it. Destroying it is the SIGKILL of its daemon. Loop only.
+// core's port on it. `timers` are those of its daemon's process. Destroying it is the SIGKILL of its daemon. Loop only.
 class ModelDeadLetters final : public core::DeadLetterSink {
  public:
-  ModelDeadLetters(ModelDeadLetterStream* stream, int owner) : stream_(stream), owner_(owner) {}
+  ModelDeadLetters(ModelDeadLetterStream* stream, base::Timers* timers, int owner)
+      : stream_(stream), timers_(timers), owner_(owner) {}
   ~ModelDeadLetters() override { StopListening(); }
 
   // core::DeadLetterSink
@@ -90,6 +91,7 @@ class ModelDeadLetters final : public core::DeadLetterSink {
   void Later(absl::Duration delay, Action action);
 
   ModelDeadLetterStream* const stream_;
+  base::Timers* const timers_;
   const int owner_;
   Listener* listener_ = nullptr;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // what comes later holds it weakly

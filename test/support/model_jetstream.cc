@@ -14,7 +14,12 @@ using core::PullStatus;
 using core::Verdict;
 
 ModelJetStream::ModelJetStream(base::Timers* timers, Options options, Witness* witness)
-    : timers_(timers), options_(std::move(options)), witness_(witness), dice_(options_.seed), check_(timers) {}
+    : timers_(timers),
+      options_(std::move(options)),
+      witness_(witness),
+      dice_(options_.seed),
+      pin_(timers, options_.consumer.priority_timeout, [this] { Pump(); }),
+      check_(timers) {}
 
 // ----------------------------------------------------------------------------------------------------------
 // connections
@@ -63,8 +68,9 @@ void ModelJetStream::LookAt(int connection, const core::PullRequest& request) {
     if (options_.unsub_defect) DeliverToNobody(request.batch);
     return;
   }
-  if (waiting_.size() >= options_.max_waiting) return;  // without a word, if it has a heartbeat
   if (auto refusal = Refusal(request)) return SendStatus(connection, request.id, *refusal);
+  if (!pin_.Admit(request.pin_id)) return SendStatus(connection, request.id, PullStatus::Kind::kWrongPin);
+  if (waiting_.size() >= options_.max_waiting) return;  // without a word, if it has a heartbeat
   const uint64_t number = ++last_waiting_;
   waiting_.push_back({number, connection, request, request.batch, request.max_bytes, now()});
   timers_->After(request.expires, [this, number] { Expire(number); });
@@ -72,6 +78,43 @@ void ModelJetStream::LookAt(int connection, const core::PullRequest& request) {
     timers_->After(request.heartbeat, [this, number] { Heartbeat(number); });
   }
   Pump();
+}
+
+void ModelJetStream::RenewPin(int connection, std::string pin_id, uint64_t id) {
+  timers_->After(dice_.Between(absl::ZeroDuration(), options_.most_pull_queueing),
+                 [this, connection, pin_id = std::move(pin_id), id] {
+                   if (!exists_ || !leading()) return;
+                   const bool admitted = pin_.Admit(pin_id);
+                   SendStatus(connection, id, admitted ? PullStatus::Kind::kExpired : PullStatus::Kind::kWrongPin);
+                   Pump();
+                 });
+}
+
+bool ModelJetStream::Unpin() {
+  if (!leading() || !exists_) return false;
+  pin_.End();
+  Pump();
+  return true;
+}
+
+// Who takes the next message: in turn, but for those that are not pinned.
+std::optional<ModelJetStream::Waiting> ModelJetStream::NextWaiting() {
+  for (size_t passed = 0; passed < waiting_.size();) {
+    Waiting waiting = std::move(waiting_.front());
+    waiting_.pop_front();
+    switch (pin_.Judge(waiting.connection, waiting.request)) {
+      case ModelPin::Turn::kTakes:
+        return waiting;
+      case ModelPin::Turn::kPasses:
+        waiting_.push_back(std::move(waiting));
+        ++passed;
+        break;
+      case ModelPin::Turn::kWrongPin:
+        SendStatus(waiting.connection, waiting.request.id, PullStatus::Kind::kWrongPin, waiting.batch_left);
+        break;
+    }
+  }
+  return std::nullopt;
 }
 
 std::optional<PullStatus::Kind> ModelJetStream::Refusal(const core::PullRequest& request) {
@@ -157,8 +200,14 @@ void ModelJetStream::Pump() {
   while (!waiting_.empty()) {
     const std::optional<uint64_t> sequence = NextSequence();
     if (!sequence) break;
-    Waiting waiting = waiting_.front();
-    waiting_.pop_front();
+    const bool nobody_pinned = pin_.id().empty();
+    std::optional<Waiting> next_waiting = NextWaiting();
+    if (!next_waiting) {
+      // It was taken out of the queue, and is put behind it.
+      if (!redelivery_.empty()) std::rotate(redelivery_.begin(), redelivery_.begin() + 1, redelivery_.end());
+      break;
+    }
+    Waiting waiting = *std::move(next_waiting);
     if (waiting.stale) {
       if (!redelivery_.empty()) SendNext(*sequence, 0);
       continue;
@@ -168,6 +217,7 @@ void ModelJetStream::Pump() {
     const StoredMessage& next = message(*sequence);
     const uint64_t size = next.subject.size() + next.data.size() + 64;
     if (waiting.request.max_bytes > 0 && size > waiting.bytes_left) {
+      if (nobody_pinned) pin_.End();
       connection.out.push_back(
           {nullptr, {PullStatus::Kind::kMessageTooLarge, waiting.request.id, waiting.batch_left, "too large"}});
       continue;
@@ -226,6 +276,7 @@ const Attempt& ModelJetStream::SendNext(uint64_t stream_sequence, int connection
   attempt.connection = connection;
   attempt.owner = connection == 0 ? 0 : FindConnection(connection)->client->owner();
   attempt.sent = now();
+  attempt.pin_id = pin_.id();
   // The place of the time stamp carries the number of the attempt: to core it is opaque.
   attempt.reply = absl::StrCat("$JS.ACK.S.C.", attempt.num_delivered, ".", stream_sequence, ".",
                                attempt.consumer_sequence, ".", attempt.number, ".", attempt.num_pending);
@@ -376,10 +427,24 @@ core::ConsumerInfo ModelJetStream::info() const {
   info.paused_until = paused_until_;
   info.num_pending = stream_.size() + 1 - next_sequence_;
   info.num_ack_pending = pending_.size();
+  info.delivered_consumer_sequence = last_consumer_sequence_;
+  info.delivered_stream_sequence = next_sequence_ - 1;
+  info.pinned_client_id = pin_.id();
   info.created_ns = static_cast<int64_t>(incarnation_);
   const uint64_t unsettled = pending_.empty() ? next_sequence_ : std::min(pending_.begin()->first, next_sequence_);
   info.ack_floor = unsettled - 1;
   return info;
+}
+
+std::vector<const Attempt*> ModelJetStream::outstanding() const {
+  std::vector<const Attempt*> attempts;
+  for (const auto& [sequence, pending] : pending_) attempts.push_back(pending.attempt);
+  return attempts;
+}
+
+bool ModelJetStream::IsPinned(int owner) const {
+  auto it = connections_.find(pin_.connection());
+  return it != connections_.end() && it->second.client->owner() == owner;
 }
 
 const Attempt* ModelJetStream::pending(uint64_t stream_sequence) const {
@@ -390,6 +455,7 @@ const Attempt* ModelJetStream::pending(uint64_t stream_sequence) const {
 void ModelJetStream::DeleteConsumer() {
   if (!exists_) return;
   exists_ = false;
+  pin_.End();
   pending_.clear();
   redelivery_.clear();
   num_delivered_.clear();
@@ -412,6 +478,7 @@ void ModelJetStream::CreateConsumer() {
 void ModelJetStream::ChangeLeader(absl::Duration leaderless) {
   if (!running_) return;
   ++term_;
+  pin_.End();
   EndWaiting(PullStatus::Kind::kLeadershipChange, 0.5);
   leaderless_until_ = std::max(leaderless_until_, now() + leaderless);
   timers_->At(leaderless_until_, [this] { CheckPending(); });
@@ -420,6 +487,7 @@ void ModelJetStream::ChangeLeader(absl::Duration leaderless) {
 void ModelJetStream::Restart(absl::Duration down) {
   if (!running_) return;
   ++term_;
+  pin_.End();
   EndWaiting(PullStatus::Kind::kServerShutdown, 0.5);
   running_ = false;
   std::map<int, Connection> gone;

@@ -18,6 +18,7 @@
 #include "core/message_source.h"
 #include "core/settlement.h"
 #include "test/support/dice.h"
+#include "test/support/model_pin.h"
 
 namespace sluice::test {
 
@@ -41,6 +42,7 @@ struct Attempt {
   int owner = 0;             // the daemon behind the connection; 0: nobody
   absl::Time sent;
   std::string reply;
+  std::string pin_id;  // of a pinned client's consumer
 };
 
 // What a server sends on a subscription: a message, or a status.
@@ -54,7 +56,9 @@ struct Frame {
 class ModelJetStream {
  public:
   struct Options {
-    core::ConsumerInfo consumer;  // ack_wait, backoff, max_deliver, max_ack_pending, the limits of a pull
+    // ack_wait, backoff, max_deliver, max_ack_pending, the limits of a pull; a priority_timeout makes it a pinned
+    // client's.
+    core::ConsumerInfo consumer;
     size_t max_waiting = 512;
     // A pull waits this long at most before it is looked at, while verdicts and UNSUB overtake it.
     absl::Duration most_pull_queueing = absl::Milliseconds(2);
@@ -92,6 +96,7 @@ class ModelJetStream {
     virtual void OnPull(int /*owner*/, const core::PullRequest&) {}
     virtual void OnIntakeClosed(int /*owner*/) {}
     virtual void OnInfoRequested(int /*owner*/) {}
+    virtual void OnUnpin(int /*owner*/) {}
     virtual void OnReceived(const Attempt&) {}
     virtual void OnVerdictSent(const Attempt&, const core::Settlement&, Sending) {}
     virtual void OnMisuse(int /*owner*/, absl::string_view /*what*/) {}  // the contract of MessageSource is broken
@@ -116,6 +121,10 @@ class ModelJetStream {
   void Subscribe(int connection);
   void Unsubscribe(int connection);
   void Pull(int connection, const core::PullRequest& request);
+  // A pull that has expired when it is looked at.
+  void RenewPin(int connection, std::string pin_id, uint64_t id);
+  // True if it is answered.
+  bool Unpin();
   // True if it is answered.
   bool Settle(absl::string_view reply, const core::Settlement& settlement);
   // nullopt: no answer.
@@ -150,6 +159,8 @@ class ModelJetStream {
   size_t num_ack_pending() const { return pending_.size(); }
   size_t num_waiting() const { return waiting_.size(); }
   const Attempt* pending(uint64_t stream_sequence) const;  // null: not pending
+  std::vector<const Attempt*> outstanding() const;         // by stream sequence
+  bool IsPinned(int owner) const;
   core::ConsumerInfo info() const;
   uint64_t incarnation() const { return incarnation_; }
 
@@ -183,6 +194,7 @@ class ModelJetStream {
   void Heartbeat(uint64_t waiting_number);
   void Expire(uint64_t waiting_number);
 
+  std::optional<Waiting> NextWaiting();
   std::optional<uint64_t> NextSequence();
   void Pump();
   void SendOut(int connection, std::vector<Frame> frames);
@@ -228,6 +240,7 @@ class ModelJetStream {
   std::unordered_map<uint64_t, uint64_t> num_delivered_;
   std::deque<Waiting> waiting_;
   uint64_t last_waiting_ = 0;
+  ModelPin pin_;
   std::deque<Attempt> attempts_;
   base::Timer check_;
   absl::Time check_at_ = absl::InfiniteFuture();

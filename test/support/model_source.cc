@@ -13,10 +13,11 @@ struct Content {
   std::string reply;
   std::string subject;
   std::string data;
+  std::string pin_id;
 };
 
 core::Message MakeMessage(const Attempt& attempt, const StoredMessage& stored) {
-  auto content = std::make_unique<Content>(Content{attempt.reply, stored.subject, stored.data});
+  auto content = std::make_unique<Content>(Content{attempt.reply, stored.subject, stored.data, attempt.pin_id});
   core::Message message;
   message.subject = content->subject;
   message.reply = content->reply;
@@ -25,6 +26,7 @@ core::Message MakeMessage(const Attempt& attempt, const StoredMessage& stored) {
   message.consumer_sequence = attempt.consumer_sequence;
   message.num_delivered = attempt.num_delivered;
   message.num_pending = attempt.num_pending;
+  message.pin_id = content->pin_id;
   message.timestamp_ns = absl::ToUnixNanos(stored.stored);
   message.owner = {content.release(), [](void* owned) { delete static_cast<Content*>(owned); }};
   return message;
@@ -226,6 +228,23 @@ void ModelSource::Pull(const core::PullRequest& request) {
   open_heartbeat_ = request.heartbeat > absl::ZeroDuration() ? request.heartbeat : request.expires;
   open_silent_at_ = timers_->now() + 2 * open_heartbeat_;
   Up([this, request] { server_->Pull(connection_->number, request); });
+}
+
+void ModelSource::RenewPin(absl::string_view pin_id, uint64_t id) {
+  CheckUse(told_connected_ && attached_ && !closing_, "RenewPin() while not connected, not attached or closed");
+  if (!connected()) return;
+  Up([this, pin_id = std::string(pin_id), id] { server_->RenewPin(connection_->number, pin_id, id); });
+}
+
+void ModelSource::Unpin() {
+  CheckUse(told_connected_, "Unpin() while not connected");
+  witness_->OnUnpin(options_.owner);
+  const uint64_t request = Begin(kRequestTimeout, [this](const absl::StatusOr<core::ConsumerInfo>& info) {
+    listener_->OnUnpinned(info.status());
+  });
+  Up([this, request] {
+    if (server_->Unpin()) Down([this, request] { End(request, core::ConsumerInfo()); });
+  });
 }
 
 void ModelSource::CheckPull(const core::PullRequest& request) {

@@ -40,6 +40,8 @@ class ModelSource final : public core::MessageSource, private ModelJetStream::Cl
   void Confirm(absl::string_view reply, const core::Settlement& settlement, uint64_t tag) override;
   void Fence(absl::string_view reply, uint64_t tag) override;
   void RequestInfo() override;
+  void RenewPin(absl::string_view pin_id, uint64_t id) override;
+  void Unpin() override;
   void CloseIntake() override;
 
   // The connection breaks and comes back after `down`. The server keeps sending to the dead connection for `unnoticed`.

@@ -60,6 +60,8 @@ class ScriptedSource final : public core::MessageSource {
     confirmations.push_back({std::string(reply), core::Verdict::kAck, tag, true});
   }
   void RequestInfo() override { ++infos; }
+  void RenewPin(absl::string_view pin_id, uint64_t id) override { renewals.push_back({std::string(pin_id), id}); }
+  void Unpin() override { ++unpins; }
   void CloseIntake() override { ++closes; }
 
   // --- the server, played by the test ---
@@ -74,6 +76,15 @@ class ScriptedSource final : public core::MessageSource {
     for (uint64_t sequence = first; sequence <= last; ++sequence) messages.push_back(MakeMessage(sequence));
     Send(std::move(messages));
   }
+  // Messages that bear this pin.
+  void SendPinned(absl::string_view pin_id, std::vector<core::Message> messages) {
+    for (core::Message& message : messages) message.pin_id = pin_id;  // of a constant
+    Send(std::move(messages));
+  }
+  // Ends the last renewal.
+  void EndRenewal(core::PullStatus::Kind kind = core::PullStatus::Kind::kExpired) {
+    listener->OnPullStatus({kind, renewals.back().id, {}, "status"});
+  }
   // Ends the last pull.
   void EndPull(core::PullStatus::Kind kind = core::PullStatus::Kind::kExpired, std::optional<uint64_t> unsent = {}) {
     listener->OnPullStatus({kind, pulls.back().id, unsent, "status"});
@@ -83,11 +94,18 @@ class ScriptedSource final : public core::MessageSource {
     listener->OnConfirmed(confirmations.back().tag, status);
   }
 
+  struct Renewal {
+    std::string pin_id;
+    uint64_t id;
+  };
+
   Listener* listener = nullptr;
   int attaches = 0;
   int infos = 0;
   int closes = 0;
+  int unpins = 0;
   std::vector<core::PullRequest> pulls;
+  std::vector<Renewal> renewals;
   std::vector<Settled> settled;
   std::vector<Confirmation> confirmations;
 };

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/timers.h"
@@ -17,7 +19,10 @@ class SimClock final : public base::Clock {
   absl::Time now_ = absl::FromUnixSeconds(1'000'000'000);
 };
 
-// The clock and the one queue of everything that is to happen in a simulation: core's timers and the model's alike.
+class SimProcess;
+
+// The clock and the queue of everything that is to happen in a simulation: core's timers and the model's alike, but for
+// what SimProcess keeps apart.
 class SimLoop {
  public:
   SimLoop() : timers_(&clock_) {}
@@ -32,8 +37,35 @@ class SimLoop {
   void RunFor(absl::Duration duration) { RunUntil(now() + duration); }
 
  private:
+  friend class SimProcess;
+
+  absl::Time NextDue() const;
+
   SimClock clock_;
   base::Timers timers_;
+  std::vector<SimProcess*> processes_;
+};
+
+// Timers of something that can be stopped for a while, as by SIGSTOP: its time goes on, and it does not notice. Made
+// and destroyed while the loop does not run them.
+class SimProcess {
+ public:
+  explicit SimProcess(SimLoop* loop) : loop_(loop), timers_(&loop->clock_) { loop->processes_.push_back(this); }
+  ~SimProcess();
+  SimProcess(const SimProcess&) = delete;
+  SimProcess& operator=(const SimProcess&) = delete;
+
+  base::Timers& timers() { return timers_; }
+  bool stopped() const { return stopped_; }
+  void Stop() { stopped_ = true; }
+  void Continue();
+
+ private:
+  friend class SimLoop;
+
+  SimLoop* const loop_;
+  base::Timers timers_;
+  bool stopped_ = false;
 };
 
 }  // namespace sluice::test

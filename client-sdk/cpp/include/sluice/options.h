@@ -51,6 +51,7 @@ enum class State {
   kConsumerMissing,  // the stream or consumer does not exist; the daemon retries
   kConsumerInvalid,  // it exists, but not as configured
   kPaused,           // paused on the server
+  kPinnedElsewhere,  // another pod of the fleet is active, this one stands by
   kProbing,          // the apps failed too often in a row: one message at a time until one is acked
   kClosed,           // ended; `detail` says why
 };
