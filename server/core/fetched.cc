@@ -50,6 +50,7 @@ std::vector<const Delivery*> Fetched::Take(Session* from, absl::Duration lease) 
     from->Drop(delivery);
     session_->Adopt(delivery);
     SetLease(delivery->id, lease);
+    consumer_->Seal(delivery);
     taken.push_back(delivery);
   }
   return taken;

@@ -51,7 +51,7 @@ class Fetched final : private AppStream {
   absl::Status Open();
   bool is_open() const { return session_ != nullptr; }
 
-  // Takes over all that `from` holds, leased from now on. Ascending.
+  // Takes over all that `from` holds, leased and with tokens from now on. Ascending.
   std::vector<const Delivery*> Take(Session* from, absl::Duration lease);
   // These did not reach their caller: they go back at once.
   void Return(absl::Span<const uint64_t> ids);

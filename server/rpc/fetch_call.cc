@@ -5,7 +5,6 @@
 
 #include "absl/status/statusor.h"
 #include "rpc/convert.h"
-#include "rpc/tokens.h"
 #include "rpc/unary_requests.h"
 
 namespace sluice::rpc {
@@ -54,9 +53,7 @@ void FetchCall::OnFetched(const core::FetchResult& result) {
   call_ = 0;
   for (const core::Delivery* delivery : result.deliveries) {
     ids_.push_back(delivery->id);
-    v1::Delivery* out = response_->add_deliveries();
-    ToProto(*delivery, out);
-    SealToken(*shared_->daemon->tokens(), *consumer_, *delivery, out->mutable_token());
+    ToProto(*delivery, response_->add_deliveries());
   }
   if (!ids_.empty()) *response_->mutable_lease() = ToProto(result.lease);
   if (result.state != core::ConsumerState::kServing) {

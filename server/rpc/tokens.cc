@@ -4,26 +4,6 @@
 
 namespace sluice::rpc {
 
-void SealToken(const core::TokenCodec& tokens, const core::Consumer& consumer, const core::Delivery& delivery,
-               std::string* sealed) {
-  const core::Message& message = delivery.message;
-  core::DeliveryToken token;
-  token.stream = consumer.options().stream;
-  token.durable = consumer.options().durable;
-  token.instance = tokens.instance();
-  token.id = delivery.id;
-  token.reply = std::string(message.reply);
-  token.stream_sequence = message.stream_sequence;
-  token.consumer_sequence = message.consumer_sequence;
-  token.num_delivered = message.num_delivered;
-  token.num_pending = message.num_pending;
-  token.timestamp_ns = message.timestamp_ns;
-  token.ack_deadline = delivery.ack_deadline;
-  token.consumer_created_ns = delivery.consumer_created_ns;
-  token.bytes = delivery.bytes;
-  tokens.Seal(token, sealed);
-}
-
 absl::StatusOr<core::SettleTarget> OpenToken(const core::TokenCodec& tokens, const core::Consumer& consumer,
                                              absl::string_view sealed) {
   const absl::StatusOr<core::DeliveryToken> token = tokens.Open(sealed);

@@ -1,19 +1,13 @@
 #pragma once
 
-#include <string>
-
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "core/consumer.h"
-#include "core/delivery.h"
 #include "core/delivery_token.h"
 #include "core/fetched.h"
 
-// The tokens of what Fetch returns: names of deliveries that hold on any connection, and that nobody can make up.
+// The tokens that Settle brings: names of deliveries that hold on any connection, and that nobody can make up.
 namespace sluice::rpc {
-
-void SealToken(const core::TokenCodec& tokens, const core::Consumer& consumer, const core::Delivery& delivery,
-               std::string* sealed);
 
 // What a token names, as far as `consumer` may settle it: of an earlier daemon process only an ACK is forwarded. An
 // error: it is no token, of another consumer, or of one that was made anew; the message is for the caller.

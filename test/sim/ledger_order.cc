@@ -33,7 +33,7 @@ void Ledger::ReplaceTwins(const Attempt& acked, int daemon) {
     Fate& fate = fates_[number];
     const bool same = number != acked.number && twin.stream_sequence == acked.stream_sequence &&
                       twin.incarnation == acked.incarnation;
-    if (same && !fate.seen && !fate.sent && !fate.buried) fate.replaced = fate.acked_by_twin = true;
+    if (same && !WithAnApp(twin, fate) && !fate.sent && !fate.buried) fate.replaced = fate.acked_by_twin = true;
   }
 }
 
