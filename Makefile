@@ -41,7 +41,8 @@ test: deps servers build ## every test. ONLY=regex for some, SEEDS=n or SEED=k f
 	@ctest --test-dir build/release --output-on-failure --no-tests=error -j$(JOBS) $(if $(ONLY),-R '$(ONLY)') $(ARGS)
 
 .PHONY: bench
-bench: deps build ## messages per second through the daemon, beside a bare gRPC stream
+bench: deps servers build ## through the daemon, beside a bare gRPC stream, cnats and nats.go. ONLY="real direct" for some
+	@if command -v go >/dev/null; then go build -C test/bench/natsgo -o $(CURDIR)/build/bench/natsgo .; fi
 	@python3 test/bench/bench.py --build build/release --output build/bench.json $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 .PHONY: asan

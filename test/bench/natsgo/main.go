@@ -1,0 +1,97 @@
+// natsgo URL STREAM COUNT: an app on nats.go alone, with its Consume and an ack for each message. It says how long COUNT
+// messages took, as bench_direct does for cnats.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+func main() {
+	if len(os.Args) != 4 {
+		fmt.Fprintln(os.Stderr, "usage: natsgo URL STREAM COUNT")
+		os.Exit(78)
+	}
+	count, err := strconv.Atoi(os.Args[3])
+	if err == nil {
+		err = run(os.Args[1], os.Args[2], count)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "natsgo:", err)
+		os.Exit(70)
+	}
+}
+
+func run(url, stream string, count int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	connection, err := nats.Connect(url)
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	js, err := jetstream.New(connection)
+	if err != nil {
+		return err
+	}
+	consumer, err := js.CreateOrUpdateConsumer(ctx, stream, jetstream.ConsumerConfig{
+		Durable: "natsgo", AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: 20000,
+	})
+	if err != nil {
+		return err
+	}
+	seconds, err := consume(ctx, consumer, count)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(map[string]any{
+		"messages": count, "seconds": seconds, "cpu_seconds": cpuSeconds(),
+	})
+}
+
+func consume(ctx context.Context, consumer jetstream.Consumer, count int) (float64, error) {
+	var first time.Time
+	handled := 0
+	result := make(chan float64, 1)
+	failed := make(chan error, 1)
+	consumption, err := consumer.Consume(func(message jetstream.Msg) {
+		if handled == 0 {
+			first = time.Now()
+		}
+		handled++
+		if err := message.Ack(); err != nil && len(failed) == 0 {
+			failed <- err
+		}
+		if handled == count {
+			result <- time.Since(first).Seconds()
+		}
+	})
+	if err != nil {
+		return 0, err
+	}
+	defer consumption.Stop()
+	select {
+	case seconds := <-result:
+		return seconds, nil
+	case err := <-failed:
+		return 0, err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+func cpuSeconds() float64 {
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds()
+}
