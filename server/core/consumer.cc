@@ -299,7 +299,7 @@ bool Consumer::Settle(Delivery* delivery, const Settlement& settlement) {
     Tally(session, &DrainReport::late);
     if (delivery->state == Delivery::State::kHeld) Tally(session, &DrainReport::expired);
     if (settlement.verdict == Verdict::kAck) {
-      DropUnseenTwin(*delivery);
+      DropUnseenTwins(*delivery);
       outbox_.Send(*delivery, settlement);
     } else if (delivery->lane != nullptr) {
       lanes_->LeaveAbsent(delivery, delivery->ack_deadline);  // in doubt: it comes again, if nobody else has it
@@ -317,7 +317,7 @@ bool Consumer::Settle(Delivery* delivery, const Settlement& settlement) {
     case Verdict::kAck:
       health_.OnSuccess();
       ++counters_.acked;
-      DropUnseenTwin(*delivery);
+      DropUnseenTwins(*delivery);
       tally(&DrainReport::acked);
       break;
     case Verdict::kTerm:
@@ -346,17 +346,21 @@ bool Consumer::Settle(Delivery* delivery, const Settlement& settlement) {
   return true;
 }
 
-void Consumer::ForwardAck(absl::string_view reply, Outbox::Claim claim) {
-  Delivery gone;
-  gone.message.reply = reply;
-  gone.ack_deadline = absl::InfinitePast();
-  outbox_.Send(gone, {}, claim);
+void Consumer::ForwardAck(const GoneDelivery& gone, Outbox::Claim claim) {
+  Delivery acked;
+  acked.message.reply = gone.reply;
+  acked.message.stream_sequence = gone.stream_sequence;
+  acked.key = gone.key;
+  acked.consumer_created_ns = gone.consumer_created_ns;
+  acked.ack_deadline = absl::InfinitePast();
+  DropUnseenTwins(acked);
+  outbox_.Send(acked, {}, claim);
 }
 
-void Consumer::ForwardLateAck(absl::string_view reply) {
+void Consumer::ForwardLateAck(const GoneDelivery& gone) {
   ++counters_.late;
   Tally(nullptr, &DrainReport::late);
-  ForwardAck(reply, {});
+  ForwardAck(gone, {});
 }
 
 void Consumer::OnResults(uint64_t session, SettleOutcome outcome, std::vector<uint64_t> ids, std::string detail) {

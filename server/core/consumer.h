@@ -21,6 +21,7 @@
 #include "core/delivery_token.h"
 #include "core/dispatcher.h"
 #include "core/drain.h"
+#include "core/gone_delivery.h"
 #include "core/in_flight.h"
 #include "core/intake.h"
 #include "core/lanes.h"
@@ -111,9 +112,9 @@ class Consumer final : private Intake::Owner,
   void OnGiven(uint64_t count);
   // The daemon's drain waits for what becomes of it.
   void Await(Delivery* delivery);
-  // On what is held no more: an ACK still spares everyone a duplicate.
-  void ForwardAck(absl::string_view reply, Outbox::Claim claim);
-  void ForwardLateAck(absl::string_view reply);
+  // On what is held no more: an ACK still spares everyone a duplicate. Pump() afterwards.
+  void ForwardAck(const GoneDelivery& gone, Outbox::Claim claim);
+  void ForwardLateAck(const GoneDelivery& gone);
   void CountNotHeld(uint64_t count) { counters_.not_held += count; }
   void OnStreamHalfClosed(Session* session);
   void OnStreamBroken(Session* session);
@@ -184,7 +185,7 @@ class Consumer final : private Intake::Owner,
   void AddToLane(Delivery* delivery);
   void StartLanes();
   void LeaveLane(Delivery* delivery);
-  void DropUnseenTwin(const Delivery& acked);
+  void DropUnseenTwins(const Delivery& acked);
   void LoseFromLane(Delivery* delivery);
   Credit WaitingLimit() const;
   void CountLanes(Demand* demand) const;

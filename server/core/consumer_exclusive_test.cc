@@ -64,7 +64,7 @@ TEST_F(ExclusiveTest, ANewPinHandsOutNothingBeforeAllOutstandingIsHere) {
   EXPECT_THAT(stream_.sequences(), ElementsAre(1, 2));
 }
 
-// Mutation: no DropUnseenTwin().
+// Mutation: no DropUnseenTwins().
 TEST_F(ExclusiveTest, AnAckSettlesWhatCameAgainMeanwhile) {
   StartPinned(1, 2);
   BecomeActive();

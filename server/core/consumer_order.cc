@@ -116,10 +116,9 @@ void Consumer::LeaveLane(Delivery* delivery) {
 
 // JetStream has delivered it again meanwhile, and now takes both as settled: no app is to see it, and a takeover must
 // not count it for a message that it waits for.
-void Consumer::DropUnseenTwin(const Delivery& acked) {
+void Consumer::DropUnseenTwins(const Delivery& acked) {
   if (lanes_ == nullptr) return;
-  Delivery* twin = lanes_->FindUnseenTwin(acked);
-  if (twin != nullptr && twin->consumer_created_ns == acked.consumer_created_ns) Remove(twin);
+  while (Delivery* twin = lanes_->FindUnseenTwin(acked)) Remove(twin);
 }
 
 void Consumer::LoseFromLane(Delivery* delivery) {

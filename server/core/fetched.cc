@@ -101,7 +101,7 @@ void Fetched::EndLeasesDue() {
 }
 
 void Fetched::Remember(const Delivery& delivery) {
-  remembered_[delivery.id] = std::string(delivery.message.reply);
+  remembered_[delivery.id] = GoneDelivery(delivery);
   remembered_order_.push_back(delivery.id);
   while (remembered_order_.size() > kMostRemembered) {
     remembered_.erase(remembered_order_.front());
@@ -152,6 +152,7 @@ void Fetched::Settle(absl::Span<const SettleTarget> targets, const Settlement& s
   for (const auto& [id, position] : call.positions) claims_[id] = number;
   call.timeout.SetAfter(kSettleTimeout, [this, number] { FailRest(number, kNoAnswer); });
   FinishIfAnswered(number);
+  if (ids.empty()) consumer_->Pump();  // an ACK that was forwarded may have made way for the next of its key
 }
 
 std::vector<uint64_t> Fetched::ReadTargets(uint64_t number, absl::Span<const SettleTarget> targets, Verdict verdict) {
@@ -159,7 +160,7 @@ std::vector<uint64_t> Fetched::ReadTargets(uint64_t number, absl::Span<const Set
   std::vector<uint64_t> held, twice, late, foreign;  // the last three: positions
   for (uint64_t position = 0; position < targets.size(); ++position) {
     const SettleTarget& target = targets[position];
-    if (!target.foreign_reply.empty()) {
+    if (target.foreign) {
       const bool open = verdict == Verdict::kAck && Open().ok();
       if (!open) {
         foreign.push_back(position);
@@ -167,7 +168,7 @@ std::vector<uint64_t> Fetched::ReadTargets(uint64_t number, absl::Span<const Set
       }
       const uint64_t id = kForeignId | ++last_foreign_;
       call.positions.emplace(id, position);
-      consumer_->ForwardAck(target.foreign_reply, {session_->number(), id});
+      consumer_->ForwardAck(*target.foreign, {session_->number(), id});
     } else if (auto gone = remembered_.find(target.id);
                verdict == Verdict::kAck && gone != remembered_.end() && consumer_->Find(target.id) == nullptr) {
       consumer_->ForwardLateAck(gone->second);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "base/timers.h"
 #include "core/app_stream.h"
 #include "core/delivery.h"
+#include "core/gone_delivery.h"
 #include "core/session.h"
 #include "core/settlement.h"
 
@@ -23,10 +25,10 @@ namespace sluice::core {
 
 class Consumer;
 
-// What a Settle names: a delivery of this daemon process, or an ack subject that an earlier one gave.
+// What a Settle names: a delivery of this daemon process, or one that an earlier one gave.
 struct SettleTarget {
   uint64_t id = 0;
-  std::string foreign_reply;  // empty: it is `id`
+  std::optional<GoneDelivery> foreign = {};  // null: it is `id`
 };
 // What became of the verdicts of one Settle: `ids` are positions in it.
 using SettleAnswers = std::vector<SettleResultsNotice::Result>;
@@ -103,8 +105,8 @@ class Fetched final : private AppStream {
   absl::flat_hash_map<uint64_t, Lease> leases_;           // by id
   std::set<std::pair<absl::Time, uint64_t>> lease_ends_;  // of the same
   base::Timer lease_timer_;
-  absl::flat_hash_map<uint64_t, std::string> remembered_;  // ack subjects by id
-  std::deque<uint64_t> remembered_order_;                  // of the same, and of some that are gone
+  absl::flat_hash_map<uint64_t, GoneDelivery> remembered_;  // by id
+  std::deque<uint64_t> remembered_order_;                   // of the same, and of some that are gone
 
   uint64_t last_call_ = 0;
   uint64_t settling_ = 0;  // the call that is being applied; 0: none

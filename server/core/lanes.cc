@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "core/session.h"
 
 namespace sluice::core {
 namespace {
@@ -11,6 +12,12 @@ namespace {
 // Of what a hot key gives back: long enough not to circulate, and short enough if the pace was a bad guess.
 constexpr absl::Duration kLeastReturnDelay = absl::Milliseconds(100);
 constexpr absl::Duration kMostReturnDelay = absl::Seconds(30);
+
+// No app has seen it, though a Fetch that is not yet answered may have it. What a drain awaits stays where it is.
+bool IsUnseen(const Delivery& head) {
+  if (head.state == Delivery::State::kHeld) return head.session->fills() && !head.awaited;
+  return head.state == Delivery::State::kReady || head.state == Delivery::State::kQueued;
+}
 
 }  // namespace
 
@@ -90,14 +97,17 @@ Delivery* Lanes::FindUnseenTwin(const Delivery& settled) const {
   const auto it = lanes_.find(settled.key);
   if (it == lanes_.end()) return nullptr;
   const Lane& lane = *it->second;
-  const uint64_t stream_sequence = settled.stream_sequence();
-  Delivery* const head = lane.head;
-  const bool unseen =
-      head != nullptr && (head->state == Delivery::State::kReady || head->state == Delivery::State::kQueued);
-  if (unseen && head->stream_sequence() == stream_sequence) return head;
+  const auto is_twin = [&settled](const Delivery& other) {
+    // A durable that was made anew knows nothing of what settled its namesake.
+    return other.stream_sequence() == settled.stream_sequence() &&
+           other.consumer_created_ns == settled.consumer_created_ns;
+  };
+  if (lane.head != nullptr && is_twin(*lane.head) && IsUnseen(*lane.head)) return lane.head;
   Delivery* twin = lane.waiting.front();
-  while (twin != nullptr && twin->stream_sequence() < stream_sequence) twin = lane.waiting.next(twin);
-  return twin != nullptr && twin->stream_sequence() == stream_sequence ? twin : nullptr;
+  while (twin != nullptr && twin->stream_sequence() <= settled.stream_sequence() && !is_twin(*twin)) {
+    twin = lane.waiting.next(twin);
+  }
+  return twin != nullptr && is_twin(*twin) ? twin : nullptr;
 }
 
 // --- messages go ---

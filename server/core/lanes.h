@@ -96,7 +96,7 @@ class Lanes {
   Delivery* Occupy(Delivery* adopted, absl::string_view key);
   // The head has to wait: something earlier has come, or its next attempt is not yet due. It is in no list.
   void Defer(Delivery* head);
-  // Another attempt at the message of `settled` that no app has seen; null: there is none.
+  // Another attempt at the message of `settled`, of the same durable, that no app has seen; null: there is none.
   Delivery* FindUnseenTwin(const Delivery& settled) const;
   // Takes out what waits; it stays of its lane until Leave().
   void Unlink(Delivery* waiting);

@@ -56,6 +56,8 @@ class Session {
   bool unary() const { return unary_; }
   // Only keeps what others were given: nothing is handed to it.
   bool keeps_only() const { return unary_ && credit_.messages == 0; }
+  // A Fetch that is not yet answered: what it holds no app has seen.
+  bool fills() const { return unary_ && credit_.messages > 0; }
   absl::Time wanted_until() const { return wanted_until_; }
   // Its app has been, or is just being, told `Opened`; nothing else before.
   bool opened() const { return opened_; }

@@ -71,7 +71,7 @@ class UnaryAccessTest : public test::ConsumerFixture {
   Settled& SettleCall(const Numbers& ids, Verdict verdict = Verdict::kAck) {
     Settled& settled = *settled_.emplace_back(std::make_unique<Settled>());
     std::vector<SettleTarget> targets;
-    for (uint64_t id : ids) targets.push_back({id, ""});
+    for (uint64_t id : ids) targets.push_back({id});
     consumer().unary().Settle(targets, {verdict, absl::ZeroDuration(), {}},
                               [&settled](SettleAnswers answers) { settled.answers = std::move(answers); });
     return settled;
@@ -418,7 +418,9 @@ TEST_F(UnaryAccessTest, WhatWentToAnotherCallIsNotTheFirstOnesAnyMore) {
 
 TEST_F(UnaryAccessTest, AnAckOnWhatAnEarlierProcessGaveOutIsPassedOnAndNothingElse) {
   Start();
-  const std::vector<SettleTarget> targets = {{0, "ack.7.1"}};
+  DeliveryToken token;
+  token.reply = "ack.7.1";
+  const std::vector<SettleTarget> targets = {{0, GoneDelivery(token)}};
   Settled acked, naked;
   consumer().unary().Settle(targets, {Verdict::kNak, absl::ZeroDuration(), {}},
                             [&](SettleAnswers answers) { naked.answers = std::move(answers); });

@@ -12,9 +12,9 @@ absl::StatusOr<core::SettleTarget> OpenToken(const core::TokenCodec& tokens, con
     return absl::FailedPreconditionError(absl::StrCat("the token is of stream '", token->stream, "', durable '",
                                                       token->durable, "'; settle it with the consumer it came from"));
   }
-  if (token->instance == tokens.instance()) return core::SettleTarget{token->id, ""};
+  if (token->instance == tokens.instance()) return core::SettleTarget{token->id};
   if (absl::Status status = consumer.CheckToken(*token); !status.ok()) return status;
-  return core::SettleTarget{0, token->reply};
+  return core::SettleTarget{0, core::GoneDelivery(*token)};
 }
 
 }  // namespace sluice::rpc

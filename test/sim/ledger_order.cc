@@ -23,7 +23,7 @@ void Ledger::OnReceivedInOrder(const Attempt& attempt) {
   numbers.push_back(attempt.number);
 }
 
-// An ACK settles its message, and so whatever other attempt at it lies here unseen. Mutation: no DropUnseenTwin()
+// An ACK settles its message, and so whatever other attempt at it lies here unseen. Mutation: no DropUnseenTwins()
 // ("given although its app has acked another attempt at it").
 void Ledger::ReplaceTwins(const Attempt& acked, int daemon) {
   DaemonRecord& record = daemons_.at(daemon);

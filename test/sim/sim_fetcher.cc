@@ -124,7 +124,7 @@ void SimFetcher::Settle(const CallPtr& call, std::vector<uint64_t> ids, core::Se
                         absl::AnyInvocable<void()> then) {
   if (!DaemonLives(*call)) return;
   std::vector<core::SettleTarget> targets;
-  for (uint64_t id : ids) targets.push_back({id, ""});
+  for (uint64_t id : ids) targets.push_back({id});
   const core::SettleRun run = {ids, settlement};
   context_.ledger->BeforeSettle(call->stream, {&run, 1});
   pod_->unary().Settle(targets, settlement,
