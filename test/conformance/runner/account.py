@@ -44,6 +44,7 @@ class Told:
     time_ns: int
     consumer: str
     sequence: int
+    delivery: int  # of the message, from 1
     word: str  # ack nak term progress
     detail: str  # a NAK's delay, a TERM's reason
 
@@ -96,7 +97,8 @@ class Account:
             return
         word, _, detail = data.decode(errors="replace").partition(" ")
         with self.changed:
-            self.told.append(Told(time.time_ns(), tokens[at - 1], int(tokens[at + 1]), WORDS.get(word, word), detail))
+            self.told.append(Told(time.time_ns(), tokens[at - 1], int(tokens[at + 1]), int(tokens[at]),
+                                  WORDS.get(word, word), detail))
             self.changed.notify_all()
 
     def _begin(self, driver, event):

@@ -99,6 +99,7 @@ def _options():
     parser.add_argument("--list", action="store_true", help="says what each scenario is about, and plays none")
     options = parser.parse_args()
     options.drivers_dir = options.drivers_dir or [HERE / "drivers"]
+    options.sluice = options.sluice.resolve()
     if not options.list and not os.access(options.sluice, os.X_OK):
         raise SystemExit(f"there is no daemon at {options.sluice}: make build")
     if not options.list and not options.nats_server:
