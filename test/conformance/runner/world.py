@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import threading
 import time
 
 from runner.account import Account
@@ -29,7 +30,7 @@ class World:
         self.server = self._own_server or server
         self.nats = None
         self.daemon = Daemon(sluice, folder, self._configuration())
-        self.loads = []
+        self.load, self.load_ends = None, threading.Event()
 
     def begin(self):
         self.connect()
@@ -39,6 +40,7 @@ class World:
             self.daemon.start()
 
     def end(self):
+        self.end_load()
         for driver in [*self.drivers.values(), *self.past_drivers]:
             driver.kill()
         self.daemon.kill()
@@ -46,6 +48,12 @@ class World:
             self.nats.close()
         if self._own_server:
             self._own_server.kill()
+
+    def end_load(self):
+        self.load_ends.set()
+        if self.load:
+            self.load.join()
+        self.load, self.load_ends = None, threading.Event()
 
     def connect(self):
         self.nats = Nats(self.server.port)
@@ -110,8 +118,7 @@ class World:
         while True:
             infos = {name: self.consumer_info(name) for name in self.scenario.consumers}
             running = [one.sequence for one in self.account.attempts if not one.end and not one.app.given_up]
-            loading = any(load.is_alive() for load in self.loads)
-            if not running and not loading and all(info and not info["num_pending"] and not info["num_ack_pending"]
+            if not running and all(info and not info["num_pending"] and not info["num_ack_pending"]
                                                    for info in infos.values()):
                 return
             if time.monotonic() > deadline:

@@ -167,12 +167,13 @@ class Consumption:
         with self.lock:
             for one in self.running:
                 one.cancel(self.name)
-            self.closed = True
-            self.lock.notify_all()
         if message:
             tell("error", **{"as": self.name}, message=message)
         tell("state", **{"as": self.name}, state="CLOSED", detail=message)
         tell("closed", **{"as": self.name}, code=code, message=message)
+        with self.lock:
+            self.closed = True
+            self.lock.notify_all()
 
     def stream(self):
         with self.lock:
