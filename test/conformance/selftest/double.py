@@ -392,6 +392,8 @@ class Consumption:
         return report["completed"]
 
     def stop(self):
+        if FAULT == "ignores-stop":
+            return
         with self.lock:
             self.wish, self.waiting = "stop", []
             for one in self.running:
