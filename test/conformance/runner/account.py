@@ -58,6 +58,7 @@ class Account:
         self.published = {}  # sequence -> Published
         self.events = []  # (driver, event), as they came
         self.attempts = []
+        self.ended = 0  # attempts
         self.told = []
         self._settled = set()  # (sequence, delivery)
         self.told_lossy = False  # nats-server was away: what passed meanwhile was not heard
@@ -80,6 +81,7 @@ class Account:
             elif kind in ("end", "cancelled"):
                 attempt = self._running(driver, event.get("as"), event.get("sequence"))
                 if attempt and kind == "end":
+                    self.ended += 1
                     attempt.end = event
                     attempt.cancelled |= bool(event.get("cancelled"))
                 elif attempt:

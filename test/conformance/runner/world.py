@@ -113,15 +113,18 @@ class World:
                 "num_waiting": info["num_waiting"], "ack_floor": info["ack_floor"]["stream_seq"]}
 
     def await_settled(self, within=None):
-        """Until each message has its verdict, as the server sees it, and each handler has ended."""
-        deadline = min(self.deadline, time.monotonic() + (within or WITHIN))
+        """Until each message has its verdict, as the server sees it, and each handler has ended. As long as something is
+        done, it waits for more than `within`."""
+        began, done = time.monotonic(), -1
         while True:
             infos = {name: self.consumer_info(name) for name in self.scenario.consumers}
-            running = [one.sequence for one in self.account.attempts if not one.end and not one.app.given_up]
-            if not running and all(info and not info["num_pending"] and not info["num_ack_pending"]
-                                                   for info in infos.values()):
+            with self.account.changed:
+                running = [one.sequence for one in self.account.attempts if not one.end and not one.app.given_up]
+                if done != self.account.ended and within is None:
+                    began, done = time.monotonic(), self.account.ended
+            if not running and all(info and not info["num_pending"] and not info["num_ack_pending"] for info in infos.values()):
                 return
-            if time.monotonic() > deadline:
+            if time.monotonic() > min(self.deadline, began + (within or WITHIN)):
                 state = ", ".join(f"{name}: {info['num_pending']} pending, {info['num_ack_pending']} without a verdict" if info
                                   else f"{name}: is not there" for name, info in infos.items())
                 raise Red(f"not settled ({state}; handlers run for {running[:5]})")
