@@ -253,6 +253,10 @@ class Consumption:
             if one.id is None and one.identity == new.identity and not one.verdict:
                 one.id, one.delivery.token = new.id, new.delivery.token
                 return True
+        # An ack of this very stream may have crossed with the delivery, if the ack wait was over before it came.
+        for one in self.given:
+            if one.identity == new.identity and one.verdict[0] in ("ack", "reject"):
+                self.in_doubt[one.identity] = one.verdict
         if new.identity in self.in_doubt:
             self.outgoing.put(settle([new.id], self.in_doubt[new.identity]))
             return True
