@@ -1,7 +1,6 @@
 """What a scenario plays in: its own stream, daemon and apps."""
 
 import itertools
-import re
 import threading
 import time
 
@@ -59,7 +58,6 @@ class World:
         self.nats = Nats(self.server.port)
         self.nats.subscribe(f"$JS.ACK.{self.stream}.>", self.account.take_told)
         self.nats.subscribe(f"$JS.ACK.*.*.{self.stream}.>", self.account.take_told)
-        self.version = tuple(int(number) for number in re.findall(r"\d+", self.nats.info["version"])[:3])
 
     def create_stream(self):
         storage = "file" if self.scenario.own_nats else "memory"

@@ -11,6 +11,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
+from runner.nats import Nats
 from runner.play import play
 from runner.processes import NatsServer
 from runner.scenario import read_all
@@ -31,12 +32,12 @@ FAULTS = (
     ("small-messages", "payload-big", "not settled"),
     ("one-too-many", "concurrency:handler", "9 handlers ran at once, 8 are allowed"),
     ("takes-all", "credit-messages", "'num_ack_pending': 12"),
-    ("mixes-keys", "order-key-option:handler", "were handled at once"),
+    ("mixes-keys", "order-key-option", "were handled at once"),
     ("handles-redelivered", "duplicate-running", "'rejoined': 0"),
     ("resumes-nothing", "resume-running", "3 without a verdict"),
     ("ignores-drain", "drain-idle", "no drained"),
     ("hands-back", "drain-waiting", "the server was told nak"),
-    ("ignores-stop", "stop:handler", "no closed"),
+    ("ignores-stop", "stop", "no closed"),
     ("never-ends", "drain-idle", "app-app has not ended within"),
     ("exits-3", "drain-idle", "app exited with 3"),
     ("chatters", "ack:handler", "app wrote a line that is no event: hello"),
@@ -51,6 +52,9 @@ class FaultTest(unittest.TestCase):
         known = [path for path in os.environ.get("SLUICE_NATS_SERVERS", "").split(":") if path]
         cls.program = known[-1] if known else shutil.which("nats-server", path=os.environ.get("PATH", "") + ":/usr/sbin")
         cls.server = NatsServer(cls.program, cls.folder)
+        nats = Nats(cls.server.port)
+        cls.version = nats.version
+        nats.close()
         cls.scenarios = {scenario.name: scenario for scenario in read_all(HERE.parent / "scenarios")}
 
     @classmethod
@@ -70,7 +74,9 @@ class FaultTest(unittest.TestCase):
 
     def test_each_fault_is_seen_and_nothing_else(self):
         faults = {(fault, scenario): says for fault, scenario, says in FAULTS}
-        cells = {**faults, **{("", scenario): None for _, scenario, _ in FAULTS}}
+        if self.version < (2, 10, 4):  # such a server ignores the reason of a TERM
+            del faults["no-reason", "reject:handler"]
+        cells = {**faults, **{("", scenario): None for _, scenario in faults}}
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             played = {pool.submit(self.play, *cell): cell for cell in cells}
             for done in concurrent.futures.as_completed(played):
