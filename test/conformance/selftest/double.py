@@ -241,8 +241,8 @@ class Consumption:
                 self.stats["rejoined"] += 1
                 continue
             self.stats["received"] += 1
-            if self.left == 0:
-                self.outgoing.put(settle([one.id], ["nak"]))  # nobody is in the loop any more
+            if self.hands_back():
+                self.outgoing.put(settle([one.id], ["nak"]))
             else:
                 self.waiting.append(one)
 
@@ -288,6 +288,7 @@ class Consumption:
 
     def cancel_all(self):
         with self.lock:
+            self.waiting = []
             for one in self.running:
                 one.cancel(self.name)
 
@@ -375,15 +376,18 @@ class Consumption:
             self.lock.notify_all()
 
     def send_drain(self):
-        if self.options.get("hand_back") or self.left == 0 or FAULT == "hands-back":
-            for one in self.waiting:
-                self.outgoing.put(settle([one.id], ["nak"]))
-            self.waiting = []
         request = pb.ConsumeRequest()
         request.drain.SetInParent()
         if self.drain_timeout_ms is not None:
             request.drain.timeout.CopyFrom(duration(self.drain_timeout_ms))
         self.outgoing.put(request)
+        if self.hands_back():  # after the drain, or it could come again to this very stream
+            for one in self.waiting:
+                self.outgoing.put(settle([one.id], ["nak"]))
+            self.waiting = []
+
+    def hands_back(self):
+        return self.wish == "drain" and (self.options.get("hand_back") or self.left == 0 or FAULT == "hands-back")
 
     def drained(self):
         """Waits for the end, and tells it."""
