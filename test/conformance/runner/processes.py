@@ -138,11 +138,12 @@ class Driver:
     def __init__(self, name, run, folder, address, on_event, on_end=lambda: None):
         self.name = name
         self._on_event, self._on_end = on_event, on_end
+        self.given_up = False  # killed on purpose: nothing that it owes is expected any more
+        self.silent = False  # it has ended, and all that it said is in
         self._process = Process(f"app-{name}", [run], folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                 env={**os.environ, "SLUICE_ADDRESS": address}, cwd=run.parent)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.given_up = False  # killed on purpose: nothing that it owes is expected any more
 
     def _read(self):
         for line in self._process.process.stdout:
@@ -153,6 +154,7 @@ class Driver:
             except ValueError:
                 event = {"event": "unreadable", "line": line.decode(errors="replace").strip()[:200]}
             self._on_event(self, event)
+        self.silent = True
         self._on_end()
 
     def tell(self, command):

@@ -119,7 +119,7 @@ def _await(world, given):
 
 def _all_ended(world):
     """Nobody is left who could say what is waited for."""
-    return bool(world.drivers) and not any(driver.running for driver in world.drivers.values())
+    return bool(world.drivers) and all(driver.silent for driver in world.drivers.values())
 
 
 def _settled(world, given):

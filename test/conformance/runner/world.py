@@ -81,7 +81,7 @@ class World:
         if name not in self.drivers:
             driver = Driver(name, self.run, self.folder, f"unix://{self.daemon.socket}", self.account.take_event, self.account.wake)
             self.drivers[name] = driver
-            self.wait(lambda: self.account.count("ready", {}, name) or not driver.running, 20.0)
+            self.wait(lambda: self.account.count("ready", {}, name) or driver.silent, 20.0)
             if not self.account.count("ready", {}, name):
                 raise Red(f"{name} did not get ready: {driver.last_words()}")
         return self.drivers[name]
