@@ -66,6 +66,7 @@ bool Ledger::Rejoin(const v1::Delivery& delivery, std::vector<Settlement>& to_te
     held.stream = stream_;
     held.leased = std::chrono::system_clock::now();
     held.cancelled = false;
+    held.stop = std::stop_source(std::nostopstate);
     orphans_.erase(orphan);
     return true;
   }
@@ -157,6 +158,12 @@ std::vector<Settlement> Ledger::OnLeasesEnded(const std::vector<uint64_t>& ids) 
   return to_tell;
 }
 
+void Ledger::OnDrained() {
+  ForEachHeld([this](Held& held) {
+    if (current(held)) Lose(held);
+  });
+}
+
 std::vector<Settlement> Ledger::HandBack() {
   std::vector<Settlement> to_tell;
   ForEachHeld([&](Held& held) {
@@ -179,6 +186,7 @@ bool Ledger::Lose(Held& held) {
     return true;
   }
   held.cancelled = true;
+  if (held.stop.stop_possible()) stopped_.push_back(held.stop);
   orphans_[held.delivery->stream_sequence()] = &held;
   return false;
 }

@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "client-sdk/cpp/frame.h"
@@ -53,13 +55,19 @@ class Ledger {
   void OnStreamEnded() { connected_ = false; }
   // The daemon has let the leases of these ids go. What no handler has yet is given back, the rest is cancelled.
   std::vector<Settlement> OnLeasesEnded(const std::vector<uint64_t>& ids);
+  // The daemon has given back all that was held.
+  void OnDrained();
   // Gives back what no handler has yet.
   std::vector<Settlement> HandBack();
   // Nothing will be told any more.
   void Close();
 
   bool connected() const { return connected_; }
-  bool knows(const Held& held) const { return connected_ && held.stream == stream_; }
+  // The last stream knows it; the next one may resume it.
+  bool current(const Held& held) const { return held.stream == stream_; }
+  bool knows(const Held& held) const { return connected_ && current(held); }
+  // To be stopped, without the mutex: what waits on those that were cancelled since.
+  std::vector<std::stop_source> TakeStopped() { return std::exchange(stopped_, {}); }
   const Stats& stats() const { return stats_; }
   Stats& stats() { return stats_; }
 
@@ -104,6 +112,7 @@ class Ledger {
   std::unordered_map<uint64_t, Held*> orphans_;   // by stream sequence; cancelled, with a handler
   std::unordered_map<uint64_t, Doubt> in_doubt_;  // by stream sequence; acks and terms
   std::deque<uint64_t> in_doubt_order_;           // its keys, the oldest first
+  std::vector<std::stop_source> stopped_;
 };
 
 }  // namespace sluice::internal
