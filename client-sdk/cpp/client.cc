@@ -66,11 +66,6 @@ ConsumeOptions WithinLimits(ConsumeOptions options) {
 // The channel, and the sessions over it.
 class Client::Connection {
  public:
-  struct How {
-    bool on_demand;
-    bool in_lanes;
-  };
-
   explicit Connection(ClientOptions options) : options_(std::move(options)) {
     if (options_.address.empty()) options_.address = DefaultAddress();
     if (options_.client_id.empty()) options_.client_id = MakeClientId();
@@ -79,13 +74,13 @@ class Client::Connection {
   }
 
   // Without `work` the app takes the messages itself.
-  std::unique_ptr<internal::Subscription> Subscribe(const std::string& consumer, ConsumeOptions options, How how,
-                                                    internal::Work work = {}) {
+  std::unique_ptr<internal::Subscription> Subscribe(const std::string& consumer, ConsumeOptions options,
+                                                    internal::Style style, bool in_lanes, internal::Work work = {}) {
     options = WithinLimits(std::move(options));
     const int workers = work ? options.concurrency : 0;
     auto session = std::make_shared<internal::Session>(
         internal::SessionOptions{consumer, ClientIdFor(consumer), options_.first_retry, options_.longest_retry,
-                                 options_.log, std::move(options), how.on_demand, how.in_lanes});
+                                 options_.log, std::move(options), style, in_lanes});
     {
       std::lock_guard lock(mutex_);
       std::erase_if(sessions_, [](const auto& known) { return known.expired(); });
@@ -136,24 +131,22 @@ Consumption Client::Consume(const std::string& consumer, Handler handler) {
 Consumption Client::Consume(const std::string& consumer, ConsumeOptions options, Handler handler) {
   const bool in_lanes = options.concurrency > 1 || handler.owns();  // else one ends before the next begins
   return Consumption(connection_->Subscribe(
-      consumer, std::move(options), {.on_demand = false, .in_lanes = in_lanes},
+      consumer, std::move(options), internal::Style::kHandled, in_lanes,
       [handler = std::move(handler)](internal::Session& session) { internal::HandleMessages(session, handler); }));
 }
 
 Consumption Client::ConsumeBatches(const std::string& consumer, ConsumeOptions options, BatchHandler handler) {
   return Consumption(connection_->Subscribe(
-      consumer, std::move(options), {.on_demand = false, .in_lanes = true},
+      consumer, std::move(options), internal::Style::kHandled, true,
       [handler = std::move(handler)](internal::Session& session) { internal::HandleBatches(session, handler); }));
 }
 
 Messages Client::Messages(const std::string& consumer, ConsumeOptions options) {
-  return sluice::Messages(
-      connection_->Subscribe(consumer, std::move(options), {.on_demand = false, .in_lanes = true}));
+  return sluice::Messages(connection_->Subscribe(consumer, std::move(options), internal::Style::kLooped, true));
 }
 
 Fetcher Client::Fetcher(const std::string& consumer, ConsumeOptions options) {
-  return sluice::Fetcher(
-      connection_->Subscribe(consumer, std::move(options), {.on_demand = true, .in_lanes = false}));
+  return sluice::Fetcher(connection_->Subscribe(consumer, std::move(options), internal::Style::kFetched, false));
 }
 
 void Client::Stop() { connection_->Stop(); }

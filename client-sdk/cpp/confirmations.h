@@ -26,8 +26,8 @@ class Confirmations {
 
   // An in_progress for `id` is written: it is answered too, before the verdict.
   void ExpectProgress(uint64_t id) { ++awaited_[id].progress; }
-  // The verdict for `id` is written, or will be on the next stream that resumes it. If nothing will be told any more, it
-  // is due at once.
+  // The verdict for `id` is written, or will be on the next stream that resumes it. If nothing will be told any more,
+  // it is due at once.
   void Expect(uint64_t id, Waiter waiter, Dues& due);
   // The daemon's answer for one id.
   void OnResult(uint64_t id, Outcome outcome, Dues& due);

@@ -9,8 +9,8 @@
 
 namespace sluice::internal {
 
-// How a consumption is to end, and how long each of its streams is waited for: the deadlines, and what of the app's wish
-// the daemon has been told. No threads, no I/O; guarded by the Session's mutex.
+// How a consumption is to end, and how long each of its streams is waited for: the deadlines, and what of the app's
+// wish the daemon has been told. No threads, no I/O; guarded by the Session's mutex.
 //
 // A wish only grows. While there is a stream the daemon is told it; without one a drain has nothing to wait for but
 // what the last stream held, and nobody keeps that for longer than the resume window.

@@ -27,7 +27,7 @@ struct Held {
   bool Drop() { return Leave(Place::kGone); }
 
   std::atomic<Place> place{Place::kQueued};
-  std::atomic<bool> cancelled{false};      // nobody waits for its verdict
+  std::atomic<bool> cancelled{false};  // nobody waits for its verdict
 
   // Constant after the frame's arrival.
   const v1::Delivery* delivery = nullptr;

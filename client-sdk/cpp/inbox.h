@@ -29,7 +29,8 @@ class Inbox {
   // The next message; waits for one. `frame` is the caller's place: the frame it took the last one from, at first null.
   // Nothing: closed.
   std::optional<Message> Next(std::shared_ptr<Frame>& frame);
-  // Adds to `batch` what waits, to at most `most` in all; waits for the first until `until`. False: none came, or closed.
+  // Adds to `batch` what waits, to at most `most` in all; waits for the first until `until`. False: none came, or
+  // closed.
   bool Take(std::shared_ptr<Frame>& frame, size_t most, Time until, std::vector<Message>& batch);
   // The next of this lane may start.
   void Leave(uint64_t lane);

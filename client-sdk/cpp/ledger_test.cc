@@ -82,7 +82,8 @@ class LedgerTest : public ::testing::Test {
     return ids;
   }
 
-  const std::shared_ptr<Session> session_ = std::make_shared<Session>(SessionOptions{"orders", "me", {}, {}, {}});
+  const std::shared_ptr<Session> session_ =
+      std::make_shared<Session>(SessionOptions{.consumer = "orders", .client_id = "me"});
   Ledger ledger_{kCredit, kRemembered};
   std::vector<std::unique_ptr<Frame>> frames_;
   std::vector<Settlement> told_;  // by the last Receive()

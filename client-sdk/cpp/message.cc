@@ -68,9 +68,7 @@ bool Message::cancelled() const { return held().cancelled; }
 
 std::stop_token Message::stop_token() const { return frame_->session->StopToken(held()); }
 
-std::chrono::system_clock::time_point Message::deadline() const {
-  return frame_->session->Deadline(held());
-}
+std::chrono::system_clock::time_point Message::deadline() const { return frame_->session->Deadline(held()); }
 
 internal::Held& Message::held() const { return frame_->held[index_]; }
 

@@ -5,7 +5,20 @@
 
 namespace sluice {
 
-Messages::Iterator::Iterator(internal::Session* session) : session_(session) { ++*this; }
+// A loop of the app's.
+class Messages::Iterator::Loop {
+ public:
+  explicit Loop(internal::Session& session) : session_(session) { session_.OnLoop(+1); }
+  Loop(const Loop&) = delete;
+  ~Loop() { session_.OnLoop(-1); }
+
+ private:
+  internal::Session& session_;
+};
+
+Messages::Iterator::Iterator(internal::Session* session) : session_(session), loop_(std::make_unique<Loop>(*session)) {
+  ++*this;
+}
 Messages::Iterator::Iterator(Iterator&&) noexcept = default;
 Messages::Iterator& Messages::Iterator::operator=(Iterator&&) noexcept = default;
 Messages::Iterator::~Iterator() = default;

@@ -20,7 +20,7 @@ constexpr auto kTellStats = std::chrono::seconds(1);
 constexpr auto kKeepForNextFetch = std::chrono::seconds(1);
 
 CreditWindow MakeWindow(const SessionOptions& options) {
-  return {options.on_demand ? 1u << 20 : options.consume.credit.messages, options.consume.concurrency};
+  return {options.style == Style::kFetched ? 1u << 20 : options.consume.credit.messages, options.consume.concurrency};
 }
 
 }  // namespace
@@ -30,7 +30,7 @@ Session::Session(SessionOptions options)
       hooks_(options_.consumer, options_.consume, options_.log),
       backoff_(options_.first_retry, options_.longest_retry),
       credit_(MakeWindow(options_)),
-      ledger_(options_.on_demand ? 0 : credit_.most(), options_.consume.remembered_verdicts),
+      ledger_(options_.style == Style::kFetched ? 0 : credit_.most(), options_.consume.remembered_verdicts),
       hand_back_at_(SteadyClock::now() + Ending::kForever),
       tell_stats_at_(SteadyClock::now() + (hooks_.wants_stats() ? kTellStats : Ending::kForever)) {}
 
@@ -79,7 +79,7 @@ v1::ConsumeRequest Session::OpenRequest() {
 void Session::Serve(Stream& stream, Lock& lock) {
   while (true) {
     const auto until = std::min({ending_.give_up(), hand_back_at_, tell_stats_at_});
-    changed_.wait_until(lock, until, [this] { return done_ || notice_ || ending_.due(); });
+    if (!done_ && !notice_ && !ending_.due()) changed_.wait_until(lock, until);
     if (done_) return;
     if (notice_) {
       HandleNotice(stream, lock);
@@ -110,7 +110,7 @@ void Session::FollowWish(Lock& lock) {
       outbox_.Finish();
       break;
     case Ending::Step::kDrain: {
-      if (options_.consume.hand_back_on_drain || options_.on_demand) Tell(ledger_.HandBack());
+      if (options_.consume.hand_back_on_drain || NobodyTakes()) Tell(ledger_.HandBack());
       v1::ConsumeRequest request;
       request.mutable_drain();
       if (ending_.timeout()) {
@@ -260,7 +260,7 @@ uint64_t Session::LaneOf(const std::shared_ptr<Frame>& frame, size_t index) {
 }
 
 void Session::AdjustCredit() {
-  if (options_.on_demand) {
+  if (options_.style == Style::kFetched) {
     if (wanted_ == 0) KeepForNextFetch();
     return;
   }
@@ -274,10 +274,14 @@ void Session::KeepForNextFetch() {
   changed_.notify_all();
 }
 
+bool Session::NobodyTakes() const {
+  return options_.style == Style::kFetched || (options_.style == Style::kLooped && loops_ == 0);
+}
+
 // How much to ask for now, in messages.
 uint32_t Session::Wanted() const {
   if (ending_.wish() != Ending::Wish::kServe) return 0;
-  if (!options_.on_demand) return credit_.messages();
+  if (options_.style != Style::kFetched) return credit_.messages();
   if (wanted_ == 0) return 0;
   return static_cast<uint32_t>(std::min<uint64_t>(ledger_.stats().in_flight + wanted_, credit_.most()));
 }

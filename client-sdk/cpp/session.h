@@ -24,15 +24,19 @@
 
 namespace sluice::internal {
 
+// Who takes the messages: threads of its own, as many loops of the app's as there are (maybe none), or fetches; those
+// say by Want() how much there is to be.
+enum class Style : uint8_t { kHandled, kLooped, kFetched };
+
 struct SessionOptions {
   std::string consumer;
   std::string client_id;
-  std::chrono::milliseconds first_retry;
-  std::chrono::milliseconds longest_retry;
-  Log log;
-  ConsumeOptions consume;  // within the contract's limits
-  bool on_demand = false;  // of a Fetcher: Want() says how much
-  bool in_lanes = true;    // false: messages are worked on one after the other anyway
+  std::chrono::milliseconds first_retry{100};
+  std::chrono::milliseconds longest_retry{5000};
+  Log log{};
+  ConsumeOptions consume{};  // within the contract's limits
+  Style style = Style::kHandled;
+  bool in_lanes = true;  // false: messages are worked on one after the other anyway
 };
 
 // One consumption over all its streams.
@@ -41,8 +45,8 @@ struct SessionOptions {
 //                            '---(the app's drain is over, Stop(), a permanent error)---> closed
 //
 // Its own thread, in Run(), opens the streams, reads their notices, calls the hooks and waits; deliveries go from
-// gRPC's thread to the inbox, verdicts from the app's threads to the outbox. How it ends is the Ending's to say, what it
-// owes is in the Ledger. Shared by its Subscription and by every frame, as a Message may outlive the Consumption.
+// gRPC's thread to the inbox, verdicts from the app's threads to the outbox. How it ends is the Ending's to say, what
+// it owes is in the Ledger. Shared by its Subscription and by every frame, as a Message may outlive the Consumption.
 class Session : public std::enable_shared_from_this<Session> {
  public:
   explicit Session(SessionOptions options);
@@ -53,7 +57,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // --- for the app; any thread ---
   Inbox& inbox() { return inbox_; }
   Hooks& hooks() { return hooks_; }
-  // `told`: is told the outcome; with it, or not.
+  // `told` may be empty.
   bool Settle(Held& held, const Verdict& verdict, std::function<void(Outcome)> told = {});
   // Those that have no verdict yet, and were not moved away.
   void SettleAll(std::span<Message> messages, const Verdict& verdict);
@@ -62,8 +66,10 @@ class Session : public std::enable_shared_from_this<Session> {
   void LeaveLane(Held& held);
   std::stop_token StopToken(Held& held);
   std::chrono::system_clock::time_point Deadline(const Held& held) const;
-  // Only if `on_demand`: a fetch waits for so many messages more, or fewer.
+  // A fetch waits for so many messages more, or fewer.
   void Want(int64_t more);
+  // A loop has begun, or ended.
+  void OnLoop(int more);
   void StartDrain(std::optional<std::chrono::milliseconds> timeout);
   void StartStop();
   grpc::Status WaitClosed() const;
@@ -118,6 +124,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void AdjustCredit();
   void SendCredit();
   void KeepForNextFetch();
+  bool NobodyTakes() const;  // what waits, in a drain
   void Tell(const std::vector<Settlement>& settlements);
   void Write(Lock& lock);     // unlocks
   void Announce(Lock& lock);  // unlocks: what the ledger has cancelled is told
@@ -135,7 +142,8 @@ class Session : public std::enable_shared_from_this<Session> {
   Confirmations confirmations_;
   Ending ending_;
   State state_ = State::kConnecting;
-  int64_t wanted_ = 0;  // if `on_demand`: messages, by the fetches that wait
+  int64_t wanted_ = 0;  // messages, by the fetches that wait
+  int loops_ = 0;
   uint32_t asked_ = 0;  // the credit that the daemon was given last
   bool closed_ = false;
   grpc::Status end_;
@@ -150,7 +158,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::chrono::milliseconds max_lease_{0};  // 0: not told
 
   // Chores of its own thread.
-  SteadyClock::time_point hand_back_at_;  // what came too late for its fetch
+  SteadyClock::time_point hand_back_at_;  // what waits for nobody
   SteadyClock::time_point tell_stats_at_;
   Stats told_stats_;
 };

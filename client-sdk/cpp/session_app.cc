@@ -91,17 +91,25 @@ void Session::Want(int64_t more) {
   Write(lock);
 }
 
+void Session::OnLoop(int more) {
+  std::lock_guard lock(mutex_);
+  loops_ += more;
+  if (loops_ > 0 || ending_.wish() != Ending::Wish::kDrain) return;
+  hand_back_at_ = SteadyClock::now();
+  changed_.notify_all();
+}
+
 void Session::StartDrain(std::optional<milliseconds> timeout) {
   std::lock_guard lock(mutex_);
   ending_.Drain(timeout);
-  if (options_.on_demand) inbox_.Finish();
+  if (options_.style == Style::kFetched) inbox_.Finish();
   changed_.notify_all();
 }
 
 void Session::StartStop() {
   std::lock_guard lock(mutex_);
   inbox_.Pause();
-  if (options_.on_demand) inbox_.Finish();
+  if (options_.style == Style::kFetched) inbox_.Finish();
   ending_.Stop();
   changed_.notify_all();
 }

@@ -29,7 +29,8 @@ class Handler {
       if constexpr (std::is_void_v<std::invoke_result_t<F&, Message&>>) {
         run_ = [shared](Message& m) { (*shared)(m), m.Ack(); };
       } else {
-        static_assert(std::is_invocable_r_v<Verdict, F&, Message&>, "a handler of a Message& returns void or a Verdict");
+        static_assert(std::is_invocable_r_v<Verdict, F&, Message&>,
+                      "a handler of a Message& returns void or a Verdict");
         run_ = [shared](Message& m) { m.Settle((*shared)(m)); };
       }
     } else {
@@ -49,8 +50,8 @@ class Handler {
   bool owns_ = false;
 };
 
-/// The same for all that waits, up to ConsumeOptions::max_batch at a time; for work that is cheaper together, such as one
-/// transaction for many:
+/// The same for all that waits, up to ConsumeOptions::max_batch at a time; for work that is cheaper together, such as
+/// one transaction for many:
 ///
 ///     void(Batch batch)      acks by returning
 ///     Verdict(Batch batch)   settles by what it returns

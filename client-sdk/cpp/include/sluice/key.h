@@ -17,16 +17,16 @@ namespace sluice {
 ///
 ///     options.key = [](const sluice::Message& m) { return m.header("Customer").value_or(""); };
 ///
-/// Empty: in no order. Called on gRPC's thread for each message as it arrives, so it should be quick; a message whose key
-/// function throws naks, as if its handler had thrown. Keys are told apart by a hash of 64 bits: two that share one are
-/// merely in order with each other.
+/// Empty: in no order. Called on gRPC's thread for each message as it arrives, so it should be quick; a message whose
+/// key function throws naks, as if its handler had thrown. Keys are told apart by a hash of 64 bits: two that share one
+/// are merely in order with each other.
 class Key {
  public:
   Key() = default;  ///< the daemon's key
   template <typename F>
-    requires std::is_invocable_v<F&, const Message&> &&
-             std::convertible_to<std::invoke_result_t<F&, const Message&>, std::string_view>
-  Key(F function)  // NOLINT(google-explicit-constructor): a lambda is what one passes
+  requires std::is_invocable_v<F&, const Message&> &&
+      std::convertible_to<std::invoke_result_t<F&, const Message&>, std::string_view>
+      Key(F function)  // NOLINT(google-explicit-constructor): a lambda is what one passes
       : lane_([function = std::move(function)](const Message& m) mutable {
           auto&& key = function(m);  // kept while it is hashed
           return LaneOf(key);

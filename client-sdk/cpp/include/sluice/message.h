@@ -61,7 +61,7 @@ class Message {
   bool Ack() { return Settle(sluice::Ack()); }  ///< Settle(sluice::Ack())
   bool Nak(std::chrono::milliseconds delay = std::chrono::milliseconds(0)) {
     return Settle(sluice::Nak(delay));
-  }  ///< Settle(sluice::Nak(delay))
+  }                                                                                 ///< Settle(sluice::Nak(delay))
   bool Term(std::string_view reason = {}) { return Settle(sluice::Term(reason)); }  ///< Settle(sluice::Term(reason))
 
   /// Settles it, and tells what became of the verdict. Needs ConsumeOptions::confirm.
@@ -75,9 +75,9 @@ class Message {
   /// wait from running out by itself, so only work that takes longer than the lease needs this.
   void InProgress();
 
-  /// True once nobody waits for this verdict any more: its lease ended, the daemon was lost, a drain's deadline is over,
-  /// or the consumption stopped. JetStream will deliver the message again; long work may as well give up. May turn false
-  /// again, if the message comes back while this one is still at work: it then stands for the new attempt.
+  /// True once nobody waits for this verdict any more: its lease ended, the daemon was lost, a drain's deadline is
+  /// over, or the consumption stopped. JetStream will deliver the message again; long work may as well give up. May
+  /// turn false again, if the message comes back while this one is still at work: it then stands for the new attempt.
   bool cancelled() const;
   /// The same to be woken by. Once it is stopped it stays so; after a return of the message this gives a new one.
   std::stop_token stop_token() const;

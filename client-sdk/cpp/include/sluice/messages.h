@@ -22,7 +22,8 @@ class Turn;
 ///     for (sluice::Message& m : client.Messages("orders")) { work(m.data()); m.Ack(); }
 ///
 /// Ends when the consumption does. A message without a verdict at the end of its turn naks, unless it was moved away.
-/// Several threads may each run a loop over the same Messages.
+/// Several threads may each run a loop over the same Messages. In a drain, what waits while there is no loop is handed
+/// back (NAK).
 class Messages : public Consumption {
  public:
   class Iterator {
@@ -44,9 +45,11 @@ class Messages : public Consumption {
 
    private:
     friend class Messages;
+    class Loop;
     explicit Iterator(internal::Session* session);
 
     internal::Session* session_;
+    std::unique_ptr<Loop> loop_;
     std::shared_ptr<internal::Frame> frame_;  // where the next message comes from
     std::unique_ptr<internal::Turn> turn_;    // of a message with a key; ends after the message
     std::optional<Message> message_;

@@ -81,8 +81,8 @@ struct ConsumeOptions {
   size_t remembered_verdicts = 4096;
 
   // Hooks. Called one at a time, on the consumption's own thread, except that `on_error` about a handler that threw is
-  // called on that handler's thread. While one runs, no news of the stream is read: be quick. One that throws is logged,
-  // and otherwise ignored.
+  // called on that handler's thread. While one runs, no news of the stream is read: be quick. One that throws is
+  // logged, and otherwise ignored.
 
   /// On each change, and on each failed attempt to connect.
   std::function<void(State, const std::string& detail)> on_state{};
@@ -96,8 +96,8 @@ struct ConsumeOptions {
   std::function<void(uint64_t stream_sequence, Outcome)> on_outcome{};
   /// For metrics: the counts, once a second while they change, and at the end.
   std::function<void(const Stats&)> on_stats{};
-  /// Called on a handler's thread before it runs, once for each message; not for batches. One that throws is logged, and
-  /// the handler runs without it.
+  /// Called on a handler's thread before it runs, once for each message; not for batches. One that throws is logged,
+  /// and the handler runs without it.
   TraceScope trace{};
 };
 

@@ -36,7 +36,8 @@ class Verdict {
 Verdict Ack();
 
 /// Failed: JetStream delivers it again, to any app of this consumer.
-/// @param delay  not before this long from now; 0: at once, or by the consumer's redelivery policy. Brought into 0..24 h.
+/// @param delay  not before this long from now; 0: at once, or by the consumer's redelivery policy. Brought into 0..24
+/// h.
 Verdict Nak(std::chrono::milliseconds delay = std::chrono::milliseconds(0));
 
 /// Hopeless: JetStream never delivers it again.
