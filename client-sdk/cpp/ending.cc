@@ -29,13 +29,13 @@ void Ending::Drain(std::optional<std::chrono::milliseconds> timeout) {
 
 void Ending::OnConnecting(Time now) {
   told_ = Wish::kServe;
-  open_ = false;
+  open_ = was_open_ = false;
   give_up_ = now + kOpenTimeout;
 }
 
 void Ending::OnOpened(Time now) {
   told_ = Wish::kServe;  // a drain that was asked for meanwhile is told now
-  open_ = opened_ = true;
+  open_ = was_open_ = opened_ = true;
   opened_at_ = last_connected_ = now;
   give_up_ = now + kForever;
   deadline_.reset();

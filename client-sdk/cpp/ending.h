@@ -63,7 +63,8 @@ class Ending {
   Time RetryAt(std::chrono::milliseconds backoff, Time now) const;
 
   // --- what is so ---
-  bool lived() const { return opened_ && last_connected_ - opened_at_ >= kLived; }
+  bool was_open() const { return was_open_; }  // the stream that has ended
+  bool lived() const { return was_open_ && last_connected_ - opened_at_ >= kLived; }
   // Whether a daemon that died since can have given back nothing of what the last stream held: not by the end of a
   // drain, and not by the end of its resume window.
   bool StillKept(WallTime wall_now, Time now) const;
@@ -81,6 +82,7 @@ class Ending {
   Wish told_ = Wish::kServe;
   Time give_up_{};
   bool open_ = false;
+  bool was_open_ = false;
 
   // The last one that was opened; none: all false.
   bool opened_ = false;

@@ -156,6 +156,7 @@ bool Session::AwaitRetry(const grpc::Status& end) {
   lock.unlock();
   TellState(State::kConnecting, end.ok() ? "the stream has ended" : end.error_message());
   lock.lock();
+  if (ending_.was_open()) backoff_.Restart();
   if (ending_.lived()) backoff_.Reset();
   const auto at = ending_.RetryAt(backoff_.Next(), SteadyClock::now());
   changed_.wait_until(lock, at, [&] { return ending_.wish() != wish; });
