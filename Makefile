@@ -5,7 +5,7 @@ DEBIAN_PACKAGES := \
   build-essential ccache cmake git lld ninja-build pkg-config \
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc \
   libnats-dev libabsl-dev libcli11-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev \
-  libssl-dev libgtest-dev libgmock-dev nats-server openssl procps python3 \
+  libsqlite3-dev libssl-dev zlib1g-dev libgtest-dev libgmock-dev nats-server openssl procps python3 \
   clang-format clang-tidy
 
 # Besides Debian's 2.9, the tests use these nats-servers, built from the Go module proxy where Go is installed.

@@ -30,8 +30,9 @@ struct Settlement {
 //   held, not resumed   lost: dropped if no handler has it yet, else an orphan, whose verdict nobody waits for
 //   settled, resumed    its verdict got lost on the way: sent again, and in doubt as well
 //   settled, not        the verdict arrived, or its daemon died with it: in doubt
-// JetStream delivers an orphan, or one in doubt whose ack it never saw, once more; and so it does with one whose ack came
-// too late. If that comes to this app, the orphan's handler goes on for the new attempt, and the verdict is given again.
+// JetStream delivers an orphan, or one in doubt whose ack it never saw, once more; and so it does with one whose ack
+// came too late. If that comes to this app, the orphan's handler goes on for the new attempt, and the verdict is given
+// again.
 class Ledger {
  public:
   // `credit`: most messages held at once. `remembered`: most verdicts kept, recent and in doubt each.

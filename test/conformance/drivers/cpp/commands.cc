@@ -143,7 +143,8 @@ void Commands::Run(Running& running) {
     const DrainReport report = RunUntilSignal(*running.consumption);
     if (ends_) return;  // its input has ended
     running.told.Drained(report);
-    running.closed.join();  // it has told of the end
+    running.closed.join();        // it has told of the end
+    running.consumption.reset();  // as at the end of main(): waits for the handlers
     events_.Exit(report.completed ? 0 : 1);
   });
 }
