@@ -1,22 +1,15 @@
 // What a client opens, delivers and ends, against a daemon played by the test.
-#include <atomic>
-#include <condition_variable>
 #include <future>
-#include <latch>
-#include <mutex>
-#include <stdexcept>
-#include <thread>
 
 #include "client-sdk/cpp/client_fixture.h"
 
 namespace sluice {
 namespace {
 
-using std::chrono::milliseconds;
-using testing::Await;
+using ::testing::ElementsAre;
 using testing::FakeStream;
-using namespace ::testing;
-using Seen = FakeStream::Verdict;
+using ::testing::HasSubstr;
+using ::testing::Pair;
 
 class ClientTest : public testing::ClientTest {};
 

@@ -1,20 +1,18 @@
 // The outcome of verdicts.
-#include <atomic>
 #include <future>
 #include <map>
 #include <mutex>
-#include <thread>
 
 #include "client-sdk/cpp/client_fixture.h"
 
 namespace sluice {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::Await;
+using ::testing::ElementsAre;
 using testing::FakeStream;
-using namespace ::testing;
+using ::testing::Pair;
 using Seen = FakeStream::Verdict;
 
 class ConfirmTest : public testing::ClientTest {

@@ -1,7 +1,5 @@
 // Messages on demand.
-#include <atomic>
 #include <future>
-#include <mutex>
 #include <thread>
 
 #include "client-sdk/cpp/client_fixture.h"
@@ -12,8 +10,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::Await;
+using ::testing::ElementsAre;
 using testing::FakeStream;
-using namespace ::testing;
+using ::testing::IsEmpty;
 using Seen = FakeStream::Verdict;
 
 class FetcherTest : public testing::ClientTest {

@@ -15,8 +15,14 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::Await;
+using ::testing::Each;
+using ::testing::ElementsAre;
 using testing::FakeStream;
-using namespace ::testing;
+using ::testing::Field;
+using ::testing::Ge;
+using ::testing::HasSubstr;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
 using Seen = FakeStream::Verdict;
 
 class HandlerTest : public testing::ClientTest {};

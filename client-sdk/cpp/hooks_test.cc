@@ -1,9 +1,6 @@
 // What an app is told: by hooks, by its log, by its metrics and traces.
 #include <algorithm>
-#include <atomic>
 #include <condition_variable>
-#include <future>
-#include <latch>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -14,9 +11,12 @@ namespace sluice {
 namespace {
 
 using std::chrono::milliseconds;
-using testing::Await;
+using ::testing::ElementsAre;
 using testing::FakeStream;
-using namespace ::testing;
+using ::testing::HasSubstr;
+using ::testing::Matcher;
+using ::testing::Matches;
+using ::testing::Pair;
 using Seen = FakeStream::Verdict;
 
 class HooksTest : public testing::ClientTest {};

@@ -15,11 +15,15 @@
 namespace sluice {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
+using ::testing::AllOf;
 using testing::Await;
+using ::testing::Each;
 using testing::FakeStream;
-using namespace ::testing;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::Ne;
+using ::testing::UnorderedElementsAre;
 using Seen = FakeStream::Verdict;
 
 class KeyTest : public testing::ClientTest {

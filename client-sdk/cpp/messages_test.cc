@@ -1,10 +1,6 @@
 // Messages as a range.
-#include <atomic>
-#include <condition_variable>
 #include <future>
 #include <latch>
-#include <mutex>
-#include <stdexcept>
 #include <thread>
 
 #include "client-sdk/cpp/client_fixture.h"
@@ -12,10 +8,8 @@
 namespace sluice {
 namespace {
 
-using std::chrono::milliseconds;
-using testing::Await;
+using ::testing::ElementsAre;
 using testing::FakeStream;
-using namespace ::testing;
 using Seen = FakeStream::Verdict;
 
 class MessagesTest : public testing::ClientTest {};

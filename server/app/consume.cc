@@ -98,7 +98,7 @@ class Run {
 
   int operator()() {
     const absl::Time began = absl::Now();
-    Client client({.address = plan_.address});
+    Client client({.address = plan_.address, .log = nullptr});  // the notices tell it
     Consumption consumption = client.Consume(plan_.consumer, Options(), [this](Message& m) { return Handle(m); });
     {
       const Alarm alarm(std::min(plan_.run_for, absl::Hours(24 * 365)), [this] { signals_.Wake(); });
