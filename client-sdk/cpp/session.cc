@@ -30,7 +30,7 @@ Session::Session(SessionOptions options)
       hooks_(options_.consumer, options_.consume, options_.log),
       backoff_(options_.first_retry, options_.longest_retry),
       credit_(MakeWindow(options_)),
-      ledger_(options_.style == Style::kFetched ? 0 : credit_.most(), options_.consume.remembered_verdicts),
+      ledger_(options_.style == Style::kFetched ? 0 : credit_.most(), options_.consume.remembered),
       hand_back_at_(SteadyClock::now() + Ending::kForever),
       tell_stats_at_(SteadyClock::now() + (hooks_.wants_stats() ? kTellStats : Ending::kForever)) {}
 
@@ -110,7 +110,7 @@ void Session::FollowWish(Lock& lock) {
       outbox_.Finish();
       break;
     case Ending::Step::kDrain: {
-      if (options_.consume.hand_back_on_drain || NobodyTakes()) Tell(ledger_.HandBack());
+      if (options_.consume.hand_back || NobodyTakes()) Tell(ledger_.HandBack());
       v1::ConsumeRequest request;
       request.mutable_drain();
       if (ending_.timeout()) {

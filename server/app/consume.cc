@@ -125,7 +125,7 @@ class Run {
     ConsumeOptions options{.concurrency = plan_.concurrency};
     if (plan_.count > 0) {
       options.credit.messages = static_cast<uint32_t>(std::min(plan_.count, kMostAhead));
-      options.hand_back_on_drain = true;
+      options.hand_back = true;
     }
     options.on_state = [this](State state, const std::string& detail) {
       if (state == State::kClosed) {

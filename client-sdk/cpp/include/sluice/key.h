@@ -2,7 +2,6 @@
 /// Order by a key of the app's own.
 #pragma once
 
-#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <string_view>
@@ -23,10 +22,9 @@ namespace sluice {
 class Key {
  public:
   Key() = default;  ///< the daemon's key
-  template <typename F>
-  requires std::is_invocable_v<F&, const Message&> &&
-      std::convertible_to<std::invoke_result_t<F&, const Message&>, std::string_view>
-      Key(F function)  // NOLINT(google-explicit-constructor): a lambda is what one passes
+  template <typename F, typename = std::enable_if_t<
+                            std::is_convertible_v<std::invoke_result_t<F&, const Message&>, std::string_view>>>
+  Key(F function)  // NOLINT(google-explicit-constructor): a lambda is what one passes
       : lane_([function = std::move(function)](const Message& m) mutable {
           auto&& key = function(m);  // kept while it is hashed
           return LaneOf(key);

@@ -58,11 +58,10 @@ class Message {
   /// Settles it. Only the first verdict counts. Never blocks on the network: verdicts are queued and go out together.
   /// @return false: there was a verdict before, or the message was moved away; nothing is done.
   bool Settle(const Verdict& verdict);
-  bool Ack() { return Settle(sluice::Ack()); }  ///< Settle(sluice::Ack())
-  bool Nak(std::chrono::milliseconds delay = std::chrono::milliseconds(0)) {
-    return Settle(sluice::Nak(delay));
-  }                                                                                 ///< Settle(sluice::Nak(delay))
-  bool Term(std::string_view reason = {}) { return Settle(sluice::Term(reason)); }  ///< Settle(sluice::Term(reason))
+  bool Ack() { return Settle(sluice::Ack()); }  ///< done
+  /// Failed: again, not before `delay` from now.
+  bool Nak(std::chrono::milliseconds delay = std::chrono::milliseconds(0)) { return Settle(sluice::Nak(delay)); }
+  bool Term(std::string_view reason = {}) { return Settle(sluice::Term(reason)); }  ///< hopeless: never again
 
   /// Settles it, and tells what became of the verdict. Needs ConsumeOptions::confirm.
   /// @param told  called once, on the consumption's thread or at once; be quick. Not called if this returns false.

@@ -66,7 +66,7 @@ struct ConsumeOptions {
   Key key{};
 
   /// When the app drains, what waits in the client is handed back (NAK) instead of being worked off.
-  bool hand_back_on_drain = false;
+  bool hand_back = false;
 
   /// Has each verdict confirmed by the NATS server: Message::Confirm(), `on_outcome`. About half the rate.
   bool confirm = false;
@@ -78,7 +78,7 @@ struct ConsumeOptions {
 
   /// How many verdicts are remembered, in case their daemon dies before JetStream knows: if such a message comes again,
   /// it gets the same verdict without being handled twice. At least `credit.messages` are, and as many again in doubt.
-  size_t remembered_verdicts = 4096;
+  size_t remembered = 4096;
 
   // Hooks. Called one at a time, on the consumption's own thread, except that `on_error` about a handler that threw is
   // called on that handler's thread. While one runs, no news of the stream is read: be quick. One that throws is

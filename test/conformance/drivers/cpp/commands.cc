@@ -23,10 +23,10 @@ ConsumeOptions OptionsOf(const Json& given, const Told& told) {
   options.credit.messages = given.value("credit_messages", options.credit.messages);
   options.credit.bytes = given.value("credit_bytes", options.credit.bytes);
   options.max_batch = given.value("max_batch", options.max_batch);
-  options.hand_back_on_drain = given.value("hand_back", options.hand_back_on_drain);
+  options.hand_back = given.value("hand_back", options.hand_back);
   options.confirm = given.value("confirm", options.confirm);
   options.resumable = given.value("resumable", options.resumable);
-  options.remembered_verdicts = given.value("remembered", options.remembered_verdicts);
+  options.remembered = given.value("remembered", options.remembered);
   if (given.contains("key")) options.key = KeyNamed(given["key"]);
   options.on_state = [told](State state, const std::string& detail) { told.State(state, detail); };
   options.on_draining = [told](const Draining& draining) { told.Draining(draining); };
