@@ -6,7 +6,8 @@
 
 namespace sluice::internal {
 
-Ledger::Ledger(uint32_t credit, size_t remembered) : capacity_(std::max<size_t>(credit, remembered)), given_(capacity_) {}
+Ledger::Ledger(uint32_t credit, size_t remembered)
+    : capacity_(std::max<size_t>(credit, remembered)), given_(capacity_) {}
 
 Identity Ledger::IdentityOf(const v1::Delivery& delivery) {
   const auto& stored = delivery.timestamp();
