@@ -20,6 +20,8 @@ class Backoff {
     return std::chrono::duration_cast<Duration>(wait * std::uniform_real_distribution<>(0.75, 1.0)(random_));
   }
   void Reset() { next_ = Duration::zero(); }
+  // From `first` again.
+  void Restart() { next_ = first_; }
 
  private:
   const Duration first_;

@@ -13,6 +13,7 @@
 
 #include "client-sdk/cpp/subscription.h"
 #include "client-sdk/cpp/utf8.h"
+#include "client-sdk/cpp/worker.h"
 
 namespace sluice {
 namespace {
@@ -72,18 +73,20 @@ class Client::Connection {
     channel_ = MakeChannel(options_);
   }
 
+  // Without `work` the app takes the messages itself.
   std::unique_ptr<internal::Subscription> Subscribe(const std::string& consumer, ConsumeOptions options,
-                                                    std::optional<Handler> handler) {
+                                                    internal::Style style, bool in_lanes, internal::Work work = {}) {
     options = WithinLimits(std::move(options));
-    const int concurrency = options.concurrency;
-    auto session = std::make_shared<internal::Session>(internal::SessionOptions{
-        consumer, ClientIdFor(consumer), options_.first_retry, options_.longest_retry, std::move(options)});
+    const int workers = work ? options.concurrency : 0;
+    auto session = std::make_shared<internal::Session>(
+        internal::SessionOptions{consumer, ClientIdFor(consumer), options_.first_retry, options_.longest_retry,
+                                 options_.log, std::move(options), style, in_lanes});
     {
       std::lock_guard lock(mutex_);
       std::erase_if(sessions_, [](const auto& known) { return known.expired(); });
       sessions_.push_back(session);
     }
-    return std::make_unique<internal::Subscription>(std::move(session), channel_, std::move(handler), concurrency);
+    return std::make_unique<internal::Subscription>(std::move(session), channel_, workers, std::move(work));
   }
 
   void Stop() {
@@ -126,11 +129,24 @@ Consumption Client::Consume(const std::string& consumer, Handler handler) {
 }
 
 Consumption Client::Consume(const std::string& consumer, ConsumeOptions options, Handler handler) {
-  return Consumption(connection_->Subscribe(consumer, std::move(options), std::move(handler)));
+  const bool in_lanes = options.concurrency > 1 || handler.owns();  // else one ends before the next begins
+  return Consumption(connection_->Subscribe(
+      consumer, std::move(options), internal::Style::kHandled, in_lanes,
+      [handler = std::move(handler)](internal::Session& session) { internal::HandleMessages(session, handler); }));
+}
+
+Consumption Client::ConsumeBatches(const std::string& consumer, ConsumeOptions options, BatchHandler handler) {
+  return Consumption(connection_->Subscribe(
+      consumer, std::move(options), internal::Style::kHandled, true,
+      [handler = std::move(handler)](internal::Session& session) { internal::HandleBatches(session, handler); }));
 }
 
 Messages Client::Messages(const std::string& consumer, ConsumeOptions options) {
-  return sluice::Messages(connection_->Subscribe(consumer, std::move(options), std::nullopt));
+  return sluice::Messages(connection_->Subscribe(consumer, std::move(options), internal::Style::kLooped, true));
+}
+
+Fetcher Client::Fetcher(const std::string& consumer, ConsumeOptions options) {
+  return sluice::Fetcher(connection_->Subscribe(consumer, std::move(options), internal::Style::kFetched, false));
 }
 
 void Client::Stop() { connection_->Stop(); }

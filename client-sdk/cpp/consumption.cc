@@ -30,15 +30,8 @@ void Consumption::Stop() {
 grpc::Status Consumption::Closed() { return session().WaitClosed(); }
 bool Consumption::is_closed() const { return session().closed(); }
 DrainReport Consumption::drain_report() const { return session().drain_report(); }
+State Consumption::state() const { return session().state(); }
 Stats Consumption::stats() const { return session().stats(); }
 const std::string& Consumption::client_id() const { return session().client_id(); }
-
-Messages::Iterator::Iterator(internal::Session* session) : session_(session) { ++*this; }
-
-Messages::Iterator& Messages::Iterator::operator++() {
-  message_.reset();
-  message_ = session_->inbox().Next(frame_);
-  return *this;
-}
 
 }  // namespace sluice

@@ -85,7 +85,7 @@ TEST_F(DrainTest, WithoutATimeoutTheDaemonsCounts) {
 }
 
 TEST_F(DrainTest, MayHandBackWhatWaits) {
-  ConsumeOptions options{.hand_back_on_drain = true};
+  ConsumeOptions options{.hand_back = true};
   auto consumption = client_.Consume("orders", options, [this](Message& m) { return Wait(m); });
   auto stream = Accept();
   stream->Deliver(1, 3);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <stop_token>
 #include <vector>
 
 #include "sluice/v1/consumer.pb.h"
@@ -26,8 +27,14 @@ struct Held {
   bool Drop() { return Leave(Place::kGone); }
 
   std::atomic<Place> place{Place::kQueued};
-  std::atomic<bool> cancelled{false};      // nobody waits for its verdict
-  const v1::Delivery* delivery = nullptr;  // constant after the frame's arrival
+  std::atomic<bool> cancelled{false};  // nobody waits for its verdict
+
+  // Constant after the frame's arrival.
+  const v1::Delivery* delivery = nullptr;
+  uint64_t lane = 0;  // of its key; 0: none
+
+  // What keeps the next of its lane from starting: its turn with a handler, and its verdict.
+  std::atomic<uint8_t> lane_holds{2};
 
   std::atomic<bool> settled{false};  // written under the Session's mutex
 
@@ -36,6 +43,7 @@ struct Held {
   uint64_t id = 0;
   uint64_t progress_in = 0;  // ordinal of the request with its last in_progress
   std::chrono::system_clock::time_point leased{};
+  std::stop_source stop{std::nostopstate};  // made when the app asks for its token
 
  private:
   bool Leave(Place next) {
@@ -66,6 +74,7 @@ struct Frame {
   v1::ConsumeResponse* const response;  // on the arena
   std::vector<Held> held;               // one for each delivery
   std::atomic<size_t> next{0};          // the first that is not claimed
+  bool laned = false;                   // some have a lane, so they are taken in turn; constant like `held`
 
   static constexpr size_t kNotListed = std::numeric_limits<size_t>::max();
   size_t position = kNotListed;  // in the Ledger's list; guarded by the Session's mutex

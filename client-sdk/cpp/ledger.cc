@@ -6,9 +6,10 @@
 
 namespace sluice::internal {
 
-Ledger::Ledger(uint32_t credit, size_t remembered) : capacity_(std::max<size_t>(credit, remembered)) {}
+Ledger::Ledger(uint32_t credit, size_t remembered)
+    : capacity_(std::max<size_t>(credit, remembered)), given_(capacity_) {}
 
-Ledger::Identity Ledger::IdentityOf(const v1::Delivery& delivery) {
+Identity Ledger::IdentityOf(const v1::Delivery& delivery) {
   const auto& stored = delivery.timestamp();
   return {delivery.stream_sequence(), stored.seconds() * 1'000'000'000 + stored.nanos()};
 }
@@ -66,16 +67,26 @@ bool Ledger::Rejoin(const v1::Delivery& delivery, std::vector<Settlement>& to_te
     held.stream = stream_;
     held.leased = std::chrono::system_clock::now();
     held.cancelled = false;
+    held.stop = std::stop_source(std::nostopstate);
     orphans_.erase(orphan);
     return true;
   }
+  const std::optional<Verdict> verdict = VerdictOn(message);
+  if (!verdict) return false;
+  to_tell.push_back({delivery.id(), *verdict});
+  given_.Remember({message, delivery.id(), stream_, *verdict, delivery.token()});
+  return true;
+}
+
+// What was given once and stands: never a nak, as that message is to be handled again.
+std::optional<Verdict> Ledger::VerdictOn(const Identity& message) const {
   if (const auto doubt = in_doubt_.find(message.sequence);
       doubt != in_doubt_.end() && doubt->second.message == message) {
-    to_tell.push_back({delivery.id(), doubt->second.verdict});
-    Remember({message, delivery.id(), stream_, doubt->second.verdict, delivery.token()});
-    return true;
+    return doubt->second.verdict;
   }
-  return false;
+  const Given* given = given_.Find(message);
+  if (given == nullptr || given->verdict.kind() == Verdict::Kind::kNak) return std::nullopt;
+  return given->verdict;
 }
 
 std::optional<uint64_t> Ledger::Settle(Held& held, const Verdict& verdict) {
@@ -90,7 +101,7 @@ std::optional<uint64_t> Ledger::Settle(Held& held, const Verdict& verdict) {
     RememberInDoubt(message, verdict);
   }
   if (held.stream != stream_) return std::nullopt;
-  Remember({message, held.id, held.stream, verdict, held.delivery->token()});
+  given_.Remember({message, held.id, held.stream, verdict, held.delivery->token()});
   if (!connected_) return std::nullopt;
   return held.id;
 }
@@ -111,7 +122,7 @@ void Ledger::NameHeld(bool kept, v1::Open& open) const {
     if (held.stream == stream_) name(held.id, kept ? &held.delivery->token() : nullptr);
   });
   for (size_t i = given_.size(); i > 0; --i) {
-    const Given& given = given_[(next_given_ + i - 1) % given_.size()];
+    const Given& given = given_[i - 1];
     if (given.stream != stream_) continue;
     const bool harmless = given.verdict.kind() == Verdict::Kind::kAck;
     const bool repeatable = given.verdict.kind() == Verdict::Kind::kTerm && kept;
@@ -124,9 +135,8 @@ std::vector<Settlement> Ledger::OnOpened(const std::unordered_map<uint64_t, uint
   const uint32_t previous = stream_++;
   connected_ = true;
   ++stats_.streams;
-  const auto order = [this](size_t i) { return (next_given_ + i) % given_.size(); };
   for (size_t i = 0; i < given_.size(); ++i) {
-    Given& given = given_[order(i)];
+    Given& given = given_[i];
     if (given.stream != previous) continue;
     if (const auto found = resumed.find(given.id); found != resumed.end()) {
       given.id = found->second;
@@ -157,6 +167,12 @@ std::vector<Settlement> Ledger::OnLeasesEnded(const std::vector<uint64_t>& ids) 
   return to_tell;
 }
 
+void Ledger::OnDrained() {
+  ForEachHeld([this](Held& held) {
+    if (current(held)) Lose(held);
+  });
+}
+
 std::vector<Settlement> Ledger::HandBack() {
   std::vector<Settlement> to_tell;
   ForEachHeld([&](Held& held) {
@@ -179,17 +195,9 @@ bool Ledger::Lose(Held& held) {
     return true;
   }
   held.cancelled = true;
+  if (held.stop.stop_possible()) stopped_.push_back(held.stop);
   orphans_[held.delivery->stream_sequence()] = &held;
   return false;
-}
-
-void Ledger::Remember(Given given) {
-  if (given_.size() < capacity_) {
-    given_.push_back(std::move(given));
-  } else {
-    given_[next_given_] = std::move(given);
-    next_given_ = (next_given_ + 1) % capacity_;
-  }
 }
 
 void Ledger::RememberInDoubt(const Identity& message, const Verdict& verdict) {

@@ -3,11 +3,14 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "client-sdk/cpp/frame.h"
+#include "client-sdk/cpp/verdict_memory.h"
 #include "sluice/options.h"
 #include "sluice/verdict.h"
 
@@ -27,8 +30,9 @@ struct Settlement {
 //   held, not resumed   lost: dropped if no handler has it yet, else an orphan, whose verdict nobody waits for
 //   settled, resumed    its verdict got lost on the way: sent again, and in doubt as well
 //   settled, not        the verdict arrived, or its daemon died with it: in doubt
-// JetStream delivers an orphan, or one in doubt whose ack it never saw, once more. If that comes to this app, the
-// orphan's handler goes on for the new attempt, and the verdict in doubt is given again.
+// JetStream delivers an orphan, or one in doubt whose ack it never saw, once more; and so it does with one whose ack
+// came too late. If that comes to this app, the orphan's handler goes on for the new attempt, and the verdict is given
+// again.
 class Ledger {
  public:
   // `credit`: most messages held at once. `remembered`: most verdicts kept, recent and in doubt each.
@@ -53,41 +57,34 @@ class Ledger {
   void OnStreamEnded() { connected_ = false; }
   // The daemon has let the leases of these ids go. What no handler has yet is given back, the rest is cancelled.
   std::vector<Settlement> OnLeasesEnded(const std::vector<uint64_t>& ids);
+  // The daemon has given back all that was held.
+  void OnDrained();
   // Gives back what no handler has yet.
   std::vector<Settlement> HandBack();
   // Nothing will be told any more.
   void Close();
 
   bool connected() const { return connected_; }
-  bool knows(const Held& held) const { return connected_ && held.stream == stream_; }
+  // The last stream knows it; the next one may resume it.
+  bool current(const Held& held) const { return held.stream == stream_; }
+  bool knows(const Held& held) const { return connected_ && current(held); }
+  // To be stopped, without the mutex: what waits on those that were cancelled since.
+  std::vector<std::stop_source> TakeStopped() { return std::exchange(stopped_, {}); }
   const Stats& stats() const { return stats_; }
   Stats& stats() { return stats_; }
 
  private:
-  // JetStream's names for one message. The sequence alone may mean another one after a stream was made anew.
-  struct Identity {
-    uint64_t sequence;
-    int64_t stored_ns;
-    bool operator==(const Identity&) const = default;
-  };
-  struct Given {
-    Identity message;
-    uint64_t id;
-    uint32_t stream;
-    Verdict verdict;
-    std::string token;
-  };
   struct Doubt {
     Identity message;
     Verdict verdict;
   };
   static Identity IdentityOf(const v1::Delivery& delivery);
 
-  void Remember(Given given);
   void RememberInDoubt(const Identity& message, const Verdict& verdict);
   void Count(const Verdict& verdict);
-  // True if an orphan or a verdict in doubt answers for this new attempt.
+  // True if an orphan or a verdict that was given answers for this new attempt.
   bool Rejoin(const v1::Delivery& delivery, std::vector<Settlement>& to_tell);
+  std::optional<Verdict> VerdictOn(const Identity& message) const;
   // Its lease is over. True if it was dropped, as no handler had it.
   bool Lose(Held& held);
   template <typename F>
@@ -99,11 +96,11 @@ class Ledger {
   Stats stats_;
 
   std::vector<Frame*> frames_;                    // in no order
-  std::vector<Given> given_;                      // a ring of the last verdicts
-  size_t next_given_ = 0;                         // where the oldest is, once the ring is full
+  VerdictMemory given_;                           // the last verdicts
   std::unordered_map<uint64_t, Held*> orphans_;   // by stream sequence; cancelled, with a handler
   std::unordered_map<uint64_t, Doubt> in_doubt_;  // by stream sequence; acks and terms
   std::deque<uint64_t> in_doubt_order_;           // its keys, the oldest first
+  std::vector<std::stop_source> stopped_;
 };
 
 }  // namespace sluice::internal

@@ -82,7 +82,8 @@ class LedgerTest : public ::testing::Test {
     return ids;
   }
 
-  const std::shared_ptr<Session> session_ = std::make_shared<Session>(SessionOptions{"orders", "me", {}, {}, {}});
+  const std::shared_ptr<Session> session_ =
+      std::make_shared<Session>(SessionOptions{.consumer = "orders", .client_id = "me"});
   Ledger ledger_{kCredit, kRemembered};
   std::vector<std::unique_ptr<Frame>> frames_;
   std::vector<Settlement> told_;  // by the last Receive()
@@ -214,9 +215,36 @@ TEST_F(LedgerTest, TheSameSequenceInAStreamMadeAnewIsAnotherMessage) {
   EXPECT_TRUE(running.cancelled);
 }
 
-TEST_F(LedgerTest, WithinAStreamAMessageThatComesBackIsRun) {
+// An ack that reached the server after the ack wait: the message is on its way again.
+TEST_F(LedgerTest, WhatComesAgainOnTheSameStreamGetsItsVerdictAgain) {
   ledger_.Settle(ReceiveAndStart({.id = 1, .sequence = 9}), Ack());
-  EXPECT_TRUE(Receive({.id = 2, .sequence = 9, .num_delivered = 2}).Start()) << "the daemon knew of the ack";
+  ledger_.Settle(ReceiveAndStart({.id = 2, .sequence = 10}), Term("no"));
+  EXPECT_FALSE(Receive({.id = 3, .sequence = 9, .num_delivered = 2}).Start());
+  EXPECT_THAT(told_, ElementsAre(Settlement{3, Ack()}));
+  EXPECT_FALSE(Receive({.id = 4, .sequence = 10, .num_delivered = 2}).Start());
+  EXPECT_THAT(told_, ElementsAre(Settlement{4, Term("no")}));
+  EXPECT_EQ(ledger_.stats().rejoined, 2u);
+}
+
+TEST_F(LedgerTest, WhatWasNakedOnTheSameStreamIsRunAgainAndItsLastVerdictCounts) {
+  ledger_.Settle(ReceiveAndStart({.id = 1, .sequence = 9}), Nak());
+  Held& again = Receive({.id = 2, .sequence = 9, .num_delivered = 2});
+  EXPECT_TRUE(again.Start());
+  ledger_.Settle(again, Ack());
+  EXPECT_FALSE(Receive({.id = 3, .sequence = 9, .num_delivered = 3}).Start());
+  EXPECT_THAT(told_, ElementsAre(Settlement{3, Ack()}));
+}
+
+TEST_F(LedgerTest, ADrainsEndCancelsWhatRunsAndDropsWhatWaits) {
+  Held& running = ReceiveAndStart({.id = 1, .sequence = 1});
+  Held& queued = Receive({.id = 2, .sequence = 2});
+  running.stop = std::stop_source();
+  ledger_.OnDrained();
+  EXPECT_TRUE(running.cancelled);
+  EXPECT_FALSE(queued.Start());
+  EXPECT_EQ(ledger_.TakeStopped().size(), 1u);
+  EXPECT_THAT(ledger_.TakeStopped(), IsEmpty());
+  EXPECT_EQ(ledger_.stats().in_flight, 1u);
 }
 
 TEST_F(LedgerTest, AnEndedLeaseCancelsWhatRunsAndGivesBackWhatWaits) {

@@ -1,5 +1,7 @@
 #include "sluice/message.h"
 
+#include <stdexcept>
+
 #include "client-sdk/cpp/frame.h"
 #include "client-sdk/cpp/session.h"
 #include "client-sdk/cpp/wire.h"
@@ -14,7 +16,7 @@ Message& Message::operator=(Message&& other) noexcept {
 }
 
 Message::~Message() {
-  if (frame_ && !frame_->held[index_].settled) Nak();
+  if (frame_ && !held().settled) Nak();
 }
 
 std::string_view Message::subject() const { return delivery().subject(); }
@@ -43,18 +45,33 @@ std::chrono::system_clock::time_point Message::timestamp() const {
   return internal::ToTimePoint(delivery().timestamp());
 }
 
-bool Message::Settle(const Verdict& verdict) {
-  return frame_ && frame_->session->Settle(frame_->held[index_], verdict);
+bool Message::Settle(const Verdict& verdict) { return frame_ && frame_->session->Settle(held(), verdict); }
+
+bool Message::Settle(const Verdict& verdict, std::function<void(Outcome)> told) {
+  if (!frame_) return false;
+  if (!frame_->session->confirms()) {
+    throw std::logic_error("set ConsumeOptions::confirm to be told the outcome of verdicts");
+  }
+  return frame_->session->Settle(held(), verdict, std::move(told));
 }
 
-void Message::InProgress() { frame_->session->InProgress(frame_->held[index_]); }
-
-bool Message::cancelled() const { return frame_->held[index_].cancelled; }
-
-std::chrono::system_clock::time_point Message::deadline() const {
-  return frame_->session->Deadline(frame_->held[index_]);
+std::future<Outcome> Message::Confirm(const Verdict& verdict) {
+  const auto outcome = std::make_shared<std::promise<Outcome>>();
+  std::future<Outcome> future = outcome->get_future();
+  if (!Settle(verdict, [outcome](Outcome what) { outcome->set_value(what); })) outcome->set_value(Outcome::kNotHeld);
+  return future;
 }
 
-const v1::Delivery& Message::delivery() const { return *frame_->held[index_].delivery; }
+void Message::InProgress() { frame_->session->InProgress(held()); }
+
+bool Message::cancelled() const { return held().cancelled; }
+
+std::stop_token Message::stop_token() const { return frame_->session->StopToken(held()); }
+
+std::chrono::system_clock::time_point Message::deadline() const { return frame_->session->Deadline(held()); }
+
+internal::Held& Message::held() const { return frame_->held[index_]; }
+
+const v1::Delivery& Message::delivery() const { return *held().delivery; }
 
 }  // namespace sluice

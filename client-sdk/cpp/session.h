@@ -6,10 +6,16 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
+#include <stop_token>
 #include <string>
+#include <vector>
 
 #include "client-sdk/cpp/backoff.h"
+#include "client-sdk/cpp/confirmations.h"
 #include "client-sdk/cpp/credit_window.h"
+#include "client-sdk/cpp/ending.h"
+#include "client-sdk/cpp/hooks.h"
 #include "client-sdk/cpp/inbox.h"
 #include "client-sdk/cpp/ledger.h"
 #include "client-sdk/cpp/outbox.h"
@@ -18,12 +24,19 @@
 
 namespace sluice::internal {
 
+// Who takes the messages: threads of its own, as many loops of the app's as there are (maybe none), or fetches; those
+// say by Want() how much there is to be.
+enum class Style : uint8_t { kHandled, kLooped, kFetched };
+
 struct SessionOptions {
   std::string consumer;
   std::string client_id;
-  std::chrono::milliseconds first_retry;
-  std::chrono::milliseconds longest_retry;
-  ConsumeOptions consume;  // within the contract's limits
+  std::chrono::milliseconds first_retry{100};
+  std::chrono::milliseconds longest_retry{5000};
+  Log log{};
+  ConsumeOptions consume{};  // within the contract's limits
+  Style style = Style::kHandled;
+  bool in_lanes = true;  // false: messages are worked on one after the other anyway
 };
 
 // One consumption over all its streams.
@@ -32,8 +45,8 @@ struct SessionOptions {
 //                            '---(the app's drain is over, Stop(), a permanent error)---> closed
 //
 // Its own thread, in Run(), opens the streams, reads their notices, calls the hooks and waits; deliveries go from
-// gRPC's thread to the inbox, verdicts from the app's threads to the outbox. Shared by its Subscription and by every
-// frame, as a Message may outlive the Consumption.
+// gRPC's thread to the inbox, verdicts from the app's threads to the outbox. How it ends is the Ending's to say, what
+// it owes is in the Ledger. Shared by its Subscription and by every frame, as a Message may outlive the Consumption.
 class Session : public std::enable_shared_from_this<Session> {
  public:
   explicit Session(SessionOptions options);
@@ -43,9 +56,20 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // --- for the app; any thread ---
   Inbox& inbox() { return inbox_; }
-  bool Settle(Held& held, const Verdict& verdict);
+  Hooks& hooks() { return hooks_; }
+  // `told` may be empty.
+  bool Settle(Held& held, const Verdict& verdict, std::function<void(Outcome)> told = {});
+  // Those that have no verdict yet, and were not moved away.
+  void SettleAll(std::span<Message> messages, const Verdict& verdict);
+  bool confirms() const { return options_.consume.confirm; }
   void InProgress(Held& held);
+  void LeaveLane(Held& held);
+  std::stop_token StopToken(Held& held);
   std::chrono::system_clock::time_point Deadline(const Held& held) const;
+  // A fetch waits for so many messages more, or fewer.
+  void Want(int64_t more);
+  // A loop has begun, or ended.
+  void OnLoop(int more);
   void StartDrain(std::optional<std::chrono::milliseconds> timeout);
   void StartStop();
   grpc::Status WaitClosed() const;
@@ -53,8 +77,10 @@ class Session : public std::enable_shared_from_this<Session> {
   // `callback` is called once it is closed, on its thread, or at once. It must not wait.
   void NotifyClosed(std::function<void()> callback);
   DrainReport drain_report() const;
+  State state() const;
   Stats stats() const;
   const std::string& client_id() const { return options_.client_id; }
+  const ConsumeOptions& options() const { return options_.consume; }
   void OnThrown(const std::string& what);
   void Forget(Frame& frame);
 
@@ -67,32 +93,44 @@ class Session : public std::enable_shared_from_this<Session> {
 
  private:
   using SteadyClock = std::chrono::steady_clock;
-  // What the app wants; only ever grows.
-  enum class Wish { kServe, kDrain, kStop };
+  using Lock = std::unique_lock<std::mutex>;
 
   // Own thread.
   grpc::Status RunStream(v1::ConsumerService::Stub& stub);
-  v1::ConsumeRequest OpenRequest(bool kept) const;
-  bool StillKept() const;  // with the mutex
-  void Serve(Stream& stream, std::unique_lock<std::mutex>& lock);
-  void FollowWish(std::unique_lock<std::mutex>& lock);
-  bool IsLast(const grpc::Status& end) const;
+  v1::ConsumeRequest OpenRequest();
+  void Serve(Stream& stream, Lock& lock);
+  void HandleNotice(Stream& stream, Lock& lock);
+  void FollowWish(Lock& lock);
+  void DoChores(Lock& lock);
   bool AwaitRetry(const grpc::Status& end);
   void Close(const grpc::Status& end);
   void Handle(const v1::ConsumeResponse& notice);
   void OnOpened(const v1::Opened& opened);
   void OnSettleResults(const v1::SettleResults& results);
+  void OnLeasesEnded(const v1::LeasesEnded& ended);
   void OnDraining(const v1::Draining& draining);
   void OnDrained(const v1::Drained& drained);
-  void Tell(const std::vector<Settlement>& settlements);  // with the mutex
-  void AdjustCredit();                                    // with the mutex
-  void Write(std::unique_lock<std::mutex>& lock);         // unlocks
-  template <typename Hook, typename... Args>
-  void Call(const Hook& hook, const Args&... args);
-  void TellState(State state, const std::string& detail) { Call(options_.consume.on_state, state, detail); }
-  void TellError(grpc::StatusCode code, const std::string& message);
+  void TellState(State state, const std::string& detail);
+  void TellStats(Lock& lock);
+
+  // Any thread.
+  void SettleOne(Held& held, const Verdict& verdict, std::function<void(Outcome)> told, Confirmations::Dues& due);
+  void TellOutcomes(const Confirmations::Dues& due);
+  void AssignLanes(const std::shared_ptr<Frame>& frame);
+  uint64_t LaneOf(const std::shared_ptr<Frame>& frame, size_t index);
+
+  // With the mutex.
+  uint32_t Wanted() const;
+  void AdjustCredit();
+  void SendCredit();
+  void KeepForNextFetch();
+  bool NobodyTakes() const;  // what waits, in a drain
+  void Tell(const std::vector<Settlement>& settlements);
+  void Write(Lock& lock);     // unlocks
+  void Announce(Lock& lock);  // unlocks: what the ledger has cancelled is told
 
   const SessionOptions options_;
+  Hooks hooks_;
   Inbox inbox_;
   Backoff backoff_;  // own thread
 
@@ -101,26 +139,28 @@ class Session : public std::enable_shared_from_this<Session> {
   CreditWindow credit_;
   Ledger ledger_;
   Outbox outbox_;
-  Wish wish_ = Wish::kServe;
-  std::optional<std::chrono::milliseconds> drain_timeout_;
-  DrainReport drain_report_;
+  Confirmations confirmations_;
+  Ending ending_;
+  State state_ = State::kConnecting;
+  int64_t wanted_ = 0;  // messages, by the fetches that wait
+  int loops_ = 0;
+  uint32_t asked_ = 0;  // the credit that the daemon was given last
   bool closed_ = false;
   grpc::Status end_;
   std::vector<std::function<void()>> on_closed_;
 
   // The current stream.
   Stream* stream_ = nullptr;
-  Wish followed_ = Wish::kServe;   // what it has been told
   std::shared_ptr<Frame> notice_;  // read, not handled yet
   bool reads_over_ = false;
   bool released_ = false;
   std::optional<grpc::Status> done_;
-  SteadyClock::time_point give_up_;         // cancel it then
   std::chrono::milliseconds max_lease_{0};  // 0: not told
-  std::optional<std::chrono::system_clock::time_point> drain_deadline_;
-  bool drained_ = false;  // the daemon has given back what was left
-  std::optional<SteadyClock::time_point> connected_since_;
-  SteadyClock::time_point last_connected_{};
+
+  // Chores of its own thread.
+  SteadyClock::time_point hand_back_at_;  // what waits for nobody
+  SteadyClock::time_point tell_stats_at_;
+  Stats told_stats_;
 };
 
 }  // namespace sluice::internal

@@ -1,33 +1,19 @@
 #include "client-sdk/cpp/subscription.h"
 
-#include <exception>
 #include <utility>
 
 namespace sluice::internal {
 
-Subscription::Subscription(std::shared_ptr<Session> session, const std::shared_ptr<grpc::Channel>& channel,
-                           std::optional<Handler> handler, int concurrency)
-    : session_(std::move(session)), stub_(v1::ConsumerService::NewStub(channel)), handler_(std::move(handler)) {
+Subscription::Subscription(std::shared_ptr<Session> session, const std::shared_ptr<grpc::Channel>& channel, int workers,
+                           Work work)
+    : session_(std::move(session)), stub_(v1::ConsumerService::NewStub(channel)), work_(std::move(work)) {
   threads_.emplace_back([this] { session_->Run(*stub_); });
-  for (int i = 0; handler_ && i < concurrency; ++i) threads_.emplace_back([this] { Work(); });
+  for (int i = 0; i < workers; ++i) threads_.emplace_back([this] { work_(*session_); });
 }
 
 Subscription::~Subscription() {
   session_->StartStop();
   for (std::thread& thread : threads_) thread.join();
-}
-
-void Subscription::Work() {
-  std::shared_ptr<Frame> frame;
-  while (std::optional<Message> message = session_->inbox().Next(frame)) {
-    try {
-      (*handler_)(std::move(*message));
-    } catch (const std::exception& e) {
-      session_->OnThrown(e.what());
-    } catch (...) {
-      session_->OnThrown("not a std::exception");
-    }
-  }
 }
 
 }  // namespace sluice::internal

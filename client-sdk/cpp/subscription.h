@@ -1,12 +1,11 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <thread>
 #include <vector>
 
 #include "client-sdk/cpp/session.h"
-#include "sluice/handler.h"
+#include "client-sdk/cpp/worker.h"
 
 namespace sluice::internal {
 
@@ -14,9 +13,8 @@ namespace sluice::internal {
 // Consumption; its end stops the session and waits for all of them.
 class Subscription {
  public:
-  // Without a handler: the app takes the messages from the inbox itself.
-  Subscription(std::shared_ptr<Session> session, const std::shared_ptr<grpc::Channel>& channel,
-               std::optional<Handler> handler, int concurrency);
+  // No workers: the app takes the messages from the inbox itself.
+  Subscription(std::shared_ptr<Session> session, const std::shared_ptr<grpc::Channel>& channel, int workers, Work work);
   Subscription(const Subscription&) = delete;
   Subscription& operator=(const Subscription&) = delete;
   ~Subscription();
@@ -24,11 +22,9 @@ class Subscription {
   Session& session() const { return *session_; }
 
  private:
-  void Work();
-
   const std::shared_ptr<Session> session_;
   const std::unique_ptr<v1::ConsumerService::Stub> stub_;
-  const std::optional<Handler> handler_;
+  const Work work_;
   std::vector<std::thread> threads_;
 };
 

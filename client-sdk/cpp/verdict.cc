@@ -29,4 +29,18 @@ Verdict Term(std::string_view reason) {
   return verdict;
 }
 
+const char* ToString(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kConfirmed:
+      return "CONFIRMED";
+    case Outcome::kLate:
+      return "LATE";
+    case Outcome::kNotHeld:
+      return "NOT_HELD";
+    case Outcome::kFailed:
+      return "FAILED";
+  }
+  return "?";
+}
+
 }  // namespace sluice

@@ -98,7 +98,7 @@ class Run {
 
   int operator()() {
     const absl::Time began = absl::Now();
-    Client client({.address = plan_.address});
+    Client client({.address = plan_.address, .log = nullptr});  // the notices tell it
     Consumption consumption = client.Consume(plan_.consumer, Options(), [this](Message& m) { return Handle(m); });
     {
       const Alarm alarm(std::min(plan_.run_for, absl::Hours(24 * 365)), [this] { signals_.Wake(); });
@@ -125,7 +125,7 @@ class Run {
     ConsumeOptions options{.concurrency = plan_.concurrency};
     if (plan_.count > 0) {
       options.credit.messages = static_cast<uint32_t>(std::min(plan_.count, kMostAhead));
-      options.hand_back_on_drain = true;
+      options.hand_back = true;
     }
     options.on_state = [this](State state, const std::string& detail) {
       if (state == State::kClosed) {

@@ -87,7 +87,7 @@ int RunApp(const AppOptions& options) {
 
   Tally tally;
   // The next daemon of a restart is there within milliseconds.
-  Client client({.address = options.address, .longest_retry = std::chrono::milliseconds(200)});
+  Client client({.address = options.address, .longest_retry = std::chrono::milliseconds(200), .log = nullptr});
   Consumption consumption = client.Consume(options.consumer, MakeConsumeOptions(options), [&](Message& message) {
     absl::SleepFor(options.work);
     tally.OnMessage(message);

@@ -1,4 +1,4 @@
-#include "sluice/options.h"
+#include "sluice/state.h"
 
 namespace sluice {
 

@@ -1,0 +1,71 @@
+#include "client-sdk/cpp/verdict_memory.h"
+
+#include <gtest/gtest.h>
+
+namespace sluice::internal {
+namespace {
+
+Identity Message(uint64_t sequence, int64_t stored_ns = 0) { return {sequence, stored_ns}; }
+
+Given Of(const Identity& message, const Verdict& verdict, uint64_t id = 0) { return {message, id, 1, verdict, ""}; }
+
+TEST(VerdictMemoryTest, FindsTheNewestOfEachMessage) {
+  VerdictMemory memory(8);
+  memory.Remember(Of(Message(1), Nak()));
+  memory.Remember(Of(Message(2), Term("no")));
+  memory.Remember(Of(Message(1), Ack()));
+  ASSERT_NE(memory.Find(Message(1)), nullptr);
+  EXPECT_EQ(memory.Find(Message(1))->verdict, Ack());
+  EXPECT_EQ(memory.Find(Message(2))->verdict, Term("no"));
+  EXPECT_EQ(memory.Find(Message(3)), nullptr);
+}
+
+TEST(VerdictMemoryTest, ASequenceOfAStreamMadeAnewIsAnotherMessage) {
+  VerdictMemory memory(8);
+  memory.Remember(Of(Message(1, 100), Ack()));
+  EXPECT_EQ(memory.Find(Message(1, 200)), nullptr);
+  EXPECT_NE(memory.Find(Message(1, 100)), nullptr);
+}
+
+TEST(VerdictMemoryTest, ForgetsTheOldest) {
+  for (const size_t capacity : {1u, 3u, 5u, 8u}) {
+    VerdictMemory memory(capacity);
+    for (uint64_t sequence = 1; sequence <= 100; ++sequence) {
+      memory.Remember(Of(Message(sequence), Ack(), sequence + 1000));
+      for (uint64_t known = 1; known <= 100; ++known) {
+        const bool remembered = known <= sequence && known + capacity > sequence;
+        const Given* found = memory.Find(Message(known));
+        ASSERT_EQ(found != nullptr, remembered) << known << " after " << sequence << " of " << capacity;
+        if (remembered) {
+          ASSERT_EQ(found->id, known + 1000);
+        }
+      }
+    }
+  }
+}
+
+// All in one chain, whose older part is overwritten again and again.
+TEST(VerdictMemoryTest, ChainsEndWhereTheirMessagesAreForgotten) {
+  VerdictMemory memory(4);
+  for (uint64_t i = 0; i < 50; ++i) {
+    memory.Remember(Of(Message(i * 64), Ack(), i));
+    EXPECT_EQ(memory.Find(Message(i * 64))->id, i);
+    EXPECT_EQ(memory.Find(Message((i + 1) * 64)), nullptr);
+    if (i < 4) continue;
+    EXPECT_EQ(memory.Find(Message((i - 4) * 64)), nullptr);
+    EXPECT_EQ(memory.Find(Message((i - 3) * 64))->id, i - 3);
+  }
+}
+
+TEST(VerdictMemoryTest, CountsFromTheOldest) {
+  VerdictMemory memory(3);
+  for (uint64_t sequence = 1; sequence <= 5; ++sequence) memory.Remember(Of(Message(sequence), Ack()));
+  ASSERT_EQ(memory.size(), 3u);
+  EXPECT_EQ(memory[0].message.sequence, 3u);
+  EXPECT_EQ(memory[2].message.sequence, 5u);
+  memory[1].id = 77;
+  EXPECT_EQ(memory.Find(Message(4))->id, 77u);
+}
+
+}  // namespace
+}  // namespace sluice::internal
