@@ -282,7 +282,7 @@ class Session:
 
     def settle_started(self, held: Held, verdict: Verdict) -> None:
         """Its first verdict; the caller has seen that it has none yet."""
-        if self.options.consume.confirm:
+        if self.options.consume.confirm and held.outcome is None:
             held.outcome = concurrent.futures.Future()
         id = self._ledger.settle(held, verdict)
         if id is not None:
@@ -341,6 +341,12 @@ class Session:
                 held.progress_in = self._outbox.add_in_progress(held.id)
                 self._wake_writer()
             return True
+
+    def outcome(self, held: Held) -> concurrent.futures.Future[Outcome]:
+        with self.lock:
+            if held.outcome is None:
+                held.outcome = concurrent.futures.Future()
+            return held.outcome
 
     def deadline(self, held: Held) -> Optional[float]:
         """When the lease ends, or the drain; in Unix seconds."""

@@ -127,10 +127,7 @@ class BaseMessage:
     def _outcome(self) -> concurrent.futures.Future[Outcome]:
         if not self._session.options.consume.confirm:
             raise RuntimeError("outcomes are told to those who ask for them: consume with confirm=True")
-        outcome = self._held.outcome
-        if outcome is None:
-            raise RuntimeError("the message has no verdict yet: settle it first")
-        return outcome
+        return self._session.outcome(self._held)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.subject!r} sequence={self.sequence} num_delivered={self.num_delivered}>"
@@ -146,7 +143,8 @@ class Message(BaseMessage):
         self._subscription = subscription
 
     def outcome(self) -> concurrent.futures.Future[Outcome]:
-        """What becomes of its verdict, with `confirm`: `m.ack()`, then `m.outcome().result(timeout=10)`."""
+        """What becomes of its verdict, with `confirm`; may be asked for before there is one. `m.ack()`, then
+        `m.outcome().result(timeout=10)`. Its callbacks run on the consumption's own thread: be quick."""
         return self._outcome()
 
     def wait_cancelled(self, timeout: Optional[float] = None) -> bool:
