@@ -38,6 +38,7 @@ class Identity:
         options: Mapping[str, Any],
         make_message: Callable[[Held], object],
         on_demand: bool = False,
+        in_loops: bool = False,
     ) -> SessionOptions:
         consume = Options(**options)
         return SessionOptions(
@@ -47,6 +48,7 @@ class Identity:
             longest_retry=self._longest_retry,
             consume=consume,
             on_demand=on_demand,
+            in_loops=in_loops,
             key_of=None if consume.key is None else _key_of(consume.key, make_message),
         )
 

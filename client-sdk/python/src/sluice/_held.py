@@ -21,7 +21,7 @@ SETTLED = 2
 class Held:
     """From its arrival until its verdict is forgotten. Guarded by the Session's lock."""
 
-    __slots__ = ("cancelled", "delivery", "id", "key", "leased", "outcome", "place", "progress_in", "stored", "stream", "token", "verdict")
+    __slots__ = ("cancelled", "delivery", "id", "key", "leased", "outcome", "place", "progress_in", "resumed", "stored", "stream", "token", "verdict")
 
     # What is left of it once it is settled; until then these are unset.
     verdict: Verdict
@@ -35,6 +35,7 @@ class Held:
         self.place = WAITING
         self.cancelled = False  # nobody waits for its verdict
         self.stream = 0  # ordinal of the stream that knows it by `id`
+        self.resumed = False  # a later stream has taken it over
         self.progress_in = 0  # ordinal of the request with its last in_progress
         self.key = b""
         self.outcome: Optional[concurrent.futures.Future[Outcome]] = None  # with `confirm`, once it is settled

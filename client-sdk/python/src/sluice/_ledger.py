@@ -113,9 +113,9 @@ class Ledger:
             stats.naked += 1
         else:
             stats.terminated += 1
-        if held.cancelled:
-            if self._orphans.get(held.stored[0]) is held:
-                del self._orphans[held.stored[0]]
+        if held.cancelled and self._orphans.get(held.stored[0]) is held:
+            del self._orphans[held.stored[0]]
+        if held.cancelled or held.resumed:  # JetStream may have sent it again before the verdict is there
             self._doubt(held)
         if held.stream != self.stream:
             self.outcomes.append((held, Outcome.FAILED))
@@ -168,6 +168,7 @@ class Ledger:
                 continue
             held.id = new_id
             held.stream = self.stream
+            held.resumed = True
             self._held[new_id] = held
         return told
 

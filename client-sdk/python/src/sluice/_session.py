@@ -85,6 +85,8 @@ class SessionOptions:
     consume: Options
     on_demand: bool = False
     """Holds nothing but what demand() asks for: a fetcher."""
+    in_loops: bool = False
+    """The app's own loops work."""
     key_of: Optional[Callable[[Held], bytes]] = None
     """The app's `key`, if it has one."""
 
@@ -115,6 +117,7 @@ class Session:
         self._drain_timeout: Optional[float] = None
         self._drain_report = DrainReport()
         self._demand = 0
+        self._loops = 0  # over Messages, that run
         self._state = (State.CONNECTING, "")
         self._end: Optional[End] = None
         self._on_closed: list[Callable[[], None]] = []
@@ -331,6 +334,22 @@ class Session:
 
         self._ask(nak)
 
+    def enter_loop(self) -> None:
+        with self.lock:
+            self._loops += 1
+
+    def leave_loop(self, held: Optional[Held]) -> None:
+        """`held`: whose turn it was. For finalizers: takes no lock."""
+
+        def leave() -> None:
+            self._loops -= 1
+            if held is not None and held.place == STARTED:
+                self.settle_started(held, NAK)
+            if self._wish is Wish.DRAIN and self._hands_back():
+                self._send(self._ledger.hand_back())
+
+        self._ask(leave)
+
     def in_progress(self, held: Held) -> bool:
         with self.lock:
             if held.place != STARTED:
@@ -437,7 +456,7 @@ class Session:
         elif not self._ledger.connected:
             self._give_up = min(self._give_up, now + STOP_TIMEOUT)
         else:
-            if self.options.consume.hand_back:
+            if self._hands_back():
                 self._send(self._ledger.hand_back())
             request = pb.ConsumeRequest(drain=pb.Drain())
             if self._drain_timeout is not None:
@@ -445,6 +464,10 @@ class Session:
             self._outbox.add(request)
             self._give_up = now + (DRAIN_DEFAULT if self._drain_timeout is None else self._drain_timeout) + DRAIN_GRACE
         self._wake_writer()
+
+    def _hands_back(self) -> bool:
+        """Whether a drain gives back what waits, as the app wants it so, or as there is no loop that would work it off."""
+        return self.options.consume.hand_back or (self.options.in_loops and self._loops == 0)
 
     def _still_kept(self) -> bool:
         """Whether a daemon that died since can have given back nothing of what the last stream held: not by the end of a drain, and not by
@@ -512,7 +535,7 @@ class Session:
                 return
             fresh, settlements = self._ledger.accept(arrived)
             self._send(settlements)
-            if self.options.on_demand and not self._demand:
+            if (self.options.on_demand and not self._demand) or (self._wish is Wish.DRAIN and self._hands_back()):
                 self._send(self._ledger.hand_back())
                 return
             self._queue.push(fresh)

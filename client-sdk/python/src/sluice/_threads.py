@@ -203,6 +203,14 @@ class Subscription:
         with self.session.lock:
             return self._waiters.wait_for(lambda: held.cancelled, timeout)
 
+    def join(self, give_up: float) -> None:
+        """Waits for its threads, until `give_up` (monotonic)."""
+        for thread in self._threads:
+            thread.join(max(0.0, give_up - time.monotonic()))
+
+    def is_alive(self) -> bool:
+        return any(thread.is_alive() for thread in self._threads)
+
     def is_worker(self) -> bool:
         return threading.current_thread() in self._threads
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional, TypeVar
@@ -13,7 +14,7 @@ import grpc
 from . import _wire
 from ._connection import FIRST_RETRY, LONGEST_RETRY, Identity
 from ._held import Held
-from ._session import SessionOptions
+from ._session import STOP_TIMEOUT, SessionOptions
 from ._threads import Subscription, Work, work_off, work_off_batches
 from .consumption import Consumption, Messages
 from .fetcher import Fetcher
@@ -92,20 +93,23 @@ class Client:
 
     def messages(self, consumer: str, **options: Unpack[ConsumeOptions]) -> Messages:
         """The messages of a consumer as an iterator. Options: see `sluice.Options`."""
-        return self._start(Messages, consumer, dict(options))
+        return self._start(Messages, consumer, dict(options), in_loops=True)
 
     def fetcher(self, consumer: str, **options: Unpack[ConsumeOptions]) -> Fetcher:
         """The messages of a consumer on demand. Options: see `sluice.Options`."""
         return self._start(Fetcher, consumer, dict(options), on_demand=True)
 
     def close(self) -> None:
-        """Stops all that it opened."""
+        """Stops all that it opened, and waits for the handlers that run: 5 s at most."""
         with self._lock:
             consumptions, self._consumptions = self._consumptions, []
         for consumption in consumptions:
             consumption._session.start_stop()
         for consumption in consumptions:
             consumption.stop()
+        give_up = time.monotonic() + STOP_TIMEOUT
+        for consumption in consumptions:
+            consumption._subscription.join(give_up)
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -121,6 +125,7 @@ class Client:
         options: dict[str, Any],
         work: Optional[Work] = None,
         on_demand: bool = False,
+        in_loops: bool = False,
     ) -> C:
         subscriptions: list[Subscription] = []  # the key function's message needs the subscription that is made with it
 
@@ -128,13 +133,13 @@ class Client:
             return Message(held, subscriptions[0])
 
         with self._lock:
-            self._consumptions = [known for known in self._consumptions if not known.is_closed]
-            session_options: SessionOptions = self._identity.session_options(consumer, options, make_message, on_demand)
+            self._consumptions = [known for known in self._consumptions if known._subscription.is_alive()]
+            session_options: SessionOptions = self._identity.session_options(consumer, options, make_message, on_demand, in_loops)
             subscription = Subscription(session_options, self._channel)
             subscriptions.append(subscription)
             consumption = made(subscription)
             self._consumptions.append(consumption)
-        subscription.start(session_options.consume.concurrency if work else 0, work)
+            subscription.start(session_options.consume.concurrency if work else 0, work)
         return consumption
 
 

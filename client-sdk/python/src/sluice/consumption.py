@@ -63,7 +63,7 @@ class Messages(Consumption):
                 message.ack()
 
     Ends when the consumption does; raises `sluice.Error` if the daemon refuses it. A message without a verdict at the end of its turn naks,
-    unless `manual`. Several threads may each run a loop over the same Messages."""
+    unless `manual`. A drain without a loop that runs hands back what waits. Several threads may each run a loop over the same Messages."""
 
     def __iter__(self) -> Turns:
         return Turns(self._subscription)
@@ -75,6 +75,7 @@ class Turns:
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
         self._message: Optional[Message] = None  # whose turn it is; none with `manual`
+        subscription.session.enter_loop()
 
     def __iter__(self) -> Turns:
         return self
@@ -93,5 +94,4 @@ class Turns:
         return message
 
     def __del__(self) -> None:
-        if self._message is not None and not self._message.settled:
-            self._subscription.session.let_go(self._message._held)
+        self._subscription.session.leave_loop(None if self._message is None else self._message._held)

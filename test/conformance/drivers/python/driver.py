@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import dataclasses
 import json
 import logging
@@ -10,18 +11,20 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, Optional, Union
+from collections.abc import Callable, Coroutine
+from typing import Any, Optional, TypeVar, Union
+
+from script import Message, Play, Scripts, emit
 
 import sluice
 import sluice.aio
-from script import Message, Play, Scripts, emit
 
+T = TypeVar("T")
 Consumption = Union[sluice.Consumption, sluice.aio.Consumption]
 
 
 class Driver:
-    """Commands come on a thread of their own; the main thread has the event loop, and the signals of `run`."""
+    """A thread reads the commands and does them; the main thread has the event loop, and the signals of `run`."""
 
     def __init__(self) -> None:
         self._scripts = Scripts()
@@ -32,17 +35,17 @@ class Driver:
 
     async def main(self) -> int:
         emit("ready")
-        loop = asyncio.get_running_loop()
-        self._exit_code: asyncio.Future[int] = loop.create_future()
-        _in_background(lambda: self._read(loop))
+        self._main_loop = asyncio.get_running_loop()
+        self._exit_code: asyncio.Future[int] = self._main_loop.create_future()
+        _in_background(self._read)
         return await self._exit_code
 
-    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _read(self) -> None:
         for line in sys.stdin:
-            loop.call_soon_threadsafe(self._do, json.loads(line))
+            self._do(json.loads(line))
         for client in self._clients.values():
             client.close()
-        loop.call_soon_threadsafe(lambda: asyncio.ensure_future(self._finish()))
+        self._in_loop(self._finish())
 
     async def _finish(self) -> None:
         for client in self._aio_clients.values():
@@ -67,9 +70,7 @@ class Driver:
         if isinstance(options.get("key"), str):
             options["key"] = _key_function(options["key"])
         consumer, style, confirm = command["consumer"], command["style"], bool(options.get("confirm"))
-        self._plays[name] = lambda message: Play(
-            self._scripts, name, consumer, style not in ("handler", "async"), confirm, message
-        )
+        self._plays[name] = lambda message: Play(self._scripts, name, consumer, style not in ("handler", "async"), confirm, message)
         options.update(_hooks(name))
         if style == "async":
             self._consume_async(name, consumer, client_id, confirm, options)
@@ -91,16 +92,18 @@ class Driver:
 
         async def handle(message: sluice.aio.Message) -> None:
             if confirm:
-                _in_loop(self._tell_outcome(name, message))
+                self._in_loop(self._tell_outcome(name, message))
             for seconds in self._plays[name](message).steps():
                 await asyncio.sleep(seconds)
 
         async def tell_closed() -> None:
             _tell_closed(name, await consumption.closed())
 
-        consumption = client.consume(consumer, handle, **options)
-        self._consumptions[name] = consumption
-        _in_loop(tell_closed())
+        async def consume() -> sluice.aio.Consumption:
+            return client.consume(consumer, handle, **options)
+
+        self._consumptions[name] = consumption = self._in_loop(consume()).result()
+        self._in_loop(tell_closed())
 
     async def _tell_outcome(self, name: str, message: sluice.aio.Message) -> None:
         outcome = await message.outcome()
@@ -139,14 +142,14 @@ class Driver:
         async def drain_and_tell() -> None:
             _tell_drained(name, await drain_async(timeout))
 
-        _in_loop(drain_and_tell())
+        self._in_loop(drain_and_tell())
 
     def _stop(self, name: str, _command: dict[str, Any]) -> None:
         consumption = self._consumptions[name]
         if isinstance(consumption, sluice.Consumption):
             _in_background(consumption.stop)
         else:
-            _in_loop(consumption.stop())
+            self._in_loop(consumption.stop())
 
     def _stats(self, name: str, _command: dict[str, Any]) -> None:
         emit("stats", **{"as": name}, stats=dataclasses.asdict(self._consumptions[name].stats()))
@@ -154,18 +157,28 @@ class Driver:
     def _run(self, name: str, _command: dict[str, Any]) -> None:
         consumption = self._consumptions[name]
         if isinstance(consumption, sluice.Consumption):
-            report = sluice.run(consumption)  # has the main thread from now on
-            _tell_drained(name, report)
-            _tell_closed(name, consumption.closed())
-            self._exit_code.set_result(0 if report.completed else 1)
+            self._main_loop.call_soon_threadsafe(self._run_sync, name, consumption)
         else:
-            _in_loop(self._run_async(name, consumption))
+            self._in_loop(self._run_async(name, consumption))
+
+    def _run_sync(self, name: str, consumption: sluice.Consumption) -> None:
+        report = sluice.run(consumption)  # has the main thread from now on
+        _tell_drained(name, report)
+        _tell_closed(name, consumption.closed())
+        for client in self._clients.values():
+            client.close()  # waits for handlers that were cancelled
+        self._exit_code.set_result(0 if report.completed else 1)
 
     async def _run_async(self, name: str, consumption: sluice.aio.Consumption) -> None:
         report = await sluice.aio.run(consumption)
         _tell_drained(name, report)
         _tell_closed(name, await consumption.closed())
+        for client in self._aio_clients.values():
+            await client.close()
         self._exit_code.set_result(0 if report.completed else 1)
+
+    def _in_loop(self, what: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        return asyncio.run_coroutine_threadsafe(what, self._main_loop)
 
     # --- messages ---
 
@@ -225,15 +238,6 @@ def _tell_drained(name: str, report: sluice.DrainReport) -> None:
 
 def _in_background(what: Callable[[], object]) -> None:
     threading.Thread(target=what, daemon=True).start()
-
-
-_background: set[asyncio.Task[None]] = set()
-
-
-def _in_loop(what: Any) -> None:
-    task = asyncio.ensure_future(what)
-    _background.add(task)
-    task.add_done_callback(_background.discard)
 
 
 if __name__ == "__main__":

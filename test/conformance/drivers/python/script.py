@@ -53,7 +53,7 @@ class Play:
 
     def __init__(self, scripts: Scripts, name: str, consumer: str, manual: bool, confirm: bool, message: Message) -> None:
         self.message = message
-        self.verdict = "forget"
+        self.verdict = ""
         self._scripts = scripts
         self._name = name
         self._manual = manual  # verdicts by methods
@@ -63,9 +63,7 @@ class Play:
         self._second: dict[str, bool] = {}
         if confirm and isinstance(message, sluice.Message):
             sequence = message.sequence  # not the message: its last hold may be the one that is let go of
-            message.outcome().add_done_callback(
-                lambda outcome: emit("result", **{"as": name}, sequence=sequence, outcome=outcome.result().value)
-            )
+            message.outcome().add_done_callback(lambda outcome: emit("result", **{"as": name}, sequence=sequence, outcome=outcome.result().value))
 
     def steps(self) -> Generator[float, None, None]:
         """Yields the seconds to wait before it goes on. Raises what the handler is to raise."""
@@ -82,8 +80,10 @@ class Play:
                 self._second = {"second": self.message.nak()}
             elif what == "throw":
                 self.verdict, self._decision = what, RuntimeError("the script says so")
-            elif what != "forget":
+            else:
                 self._settle(what, argument)
+        if not self.verdict:
+            self._settle("ack", "")
         emit("end", **self._named(), verdict=self.verdict, cancelled=self.message.cancelled, time_ns=time.time_ns(), **self._second)
         if self._decision is not None:
             raise self._decision
@@ -105,7 +105,7 @@ class Play:
                 message.term(argument)
             else:
                 self._decision = sluice.Reject(argument)
-        else:
+        elif what != "forget":
             raise ValueError(f"no such step: {what}")
 
     def _sleep(self, seconds: float) -> Generator[float, None, None]:

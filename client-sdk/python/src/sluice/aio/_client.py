@@ -14,6 +14,7 @@ import grpc.aio
 from .. import _wire
 from .._connection import FIRST_RETRY, LONGEST_RETRY, Identity
 from .._held import Held
+from .._session import STOP_TIMEOUT
 from ..options import MOST_IN_FRAME, ConsumeOptions
 from ._consumption import Consumption, Fetcher, Messages
 from ._message import Message
@@ -81,16 +82,17 @@ class Client:
 
     def messages(self, consumer: str, **options: Unpack[ConsumeOptions]) -> Messages:
         """The messages of a consumer as an async iterator. Options: see `sluice.Options`."""
-        return self._start(Messages, consumer, dict(options))
+        return self._start(Messages, consumer, dict(options), in_loops=True)
 
     def fetcher(self, consumer: str, **options: Unpack[ConsumeOptions]) -> Fetcher:
         """The messages of a consumer on demand. Options: see `sluice.Options`."""
         return self._start(Fetcher, consumer, dict(options), on_demand=True)
 
     async def close(self) -> None:
-        """Stops all that it opened."""
+        """Stops all that it opened, and waits for the handlers that run: after 5 s they are cancelled."""
         consumptions, self._consumptions = self._consumptions, []
         await asyncio.gather(*(consumption.stop() for consumption in consumptions))
+        await asyncio.gather(*(consumption._subscription.join(STOP_TIMEOUT) for consumption in consumptions))
         if self._channel is not None:
             await self._channel.close()
 
@@ -107,14 +109,15 @@ class Client:
         options: dict[str, Any],
         work: Optional[Work] = None,
         on_demand: bool = False,
+        in_loops: bool = False,
     ) -> C:
         subscriptions: list[Subscription] = []  # the key function's message needs the subscription that is made with it
 
         def make_message(held: Held) -> Message:
             return Message(held, subscriptions[0])
 
-        self._consumptions = [known for known in self._consumptions if not known.is_closed]
-        session_options = self._identity.session_options(consumer, options, make_message, on_demand)
+        self._consumptions = [known for known in self._consumptions if known._subscription.is_alive()]
+        session_options = self._identity.session_options(consumer, options, make_message, on_demand, in_loops)
         subscription = Subscription(session_options, self._open_channel())
         subscriptions.append(subscription)
         consumption = made(subscription)

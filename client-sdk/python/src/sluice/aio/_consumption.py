@@ -60,7 +60,7 @@ class Messages(Consumption):
                 message.ack()
 
     Ends when the consumption does; raises `sluice.Error` if the daemon refuses it. A message without a verdict at the end of its turn naks,
-    unless `manual`. Several tasks may each run a loop over the same Messages."""
+    unless `manual`. A drain without a loop that runs hands back what waits. Several tasks may each run a loop over the same Messages."""
 
     def __aiter__(self) -> Turns:
         return Turns(self._subscription)
@@ -72,6 +72,7 @@ class Turns:
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
         self._message: Optional[Message] = None  # whose turn it is; none with `manual`
+        subscription.session.enter_loop()
 
     def __aiter__(self) -> Turns:
         return self
@@ -90,8 +91,7 @@ class Turns:
         return message
 
     def __del__(self) -> None:
-        if self._message is not None and not self._message.settled:
-            self._subscription.session.let_go(self._message._held)
+        self._subscription.session.leave_loop(None if self._message is None else self._message._held)
 
 
 class Fetcher(Consumption):

@@ -230,6 +230,15 @@ class Subscription:
             finally:
                 timer.cancel()
 
+    async def join(self, seconds: float) -> None:
+        """Waits for its tasks, and cancels what is left then."""
+        _, left = await asyncio.wait(self._tasks, timeout=seconds)
+        for task in left:
+            task.cancel()
+
+    def is_alive(self) -> bool:
+        return not all(task.done() for task in self._tasks)
+
     async def wait_for(self, condition: Callable[[], bool]) -> None:
         while not condition():
             future = self._loop.create_future()
