@@ -8,9 +8,9 @@ import socket
 from collections.abc import Mapping
 from typing import Any, Callable, Optional, TypeVar
 
-from ._held import Held
 from ._session import SessionOptions, log
 from .options import KeyFunction, Options
+from .v1 import consumer_pb2 as pb
 from .verdicts import to_utf8
 
 DEFAULT_ADDRESS = "unix:///run/sluice/sluice.sock"
@@ -36,7 +36,7 @@ class Identity:
         self,
         consumer: str,
         options: Mapping[str, Any],
-        make_message: Callable[[Held], object],
+        make_message: Callable[[pb.Delivery], object],
         on_demand: bool = False,
         in_loops: bool = False,
     ) -> SessionOptions:
@@ -66,10 +66,10 @@ def _make_client_id() -> str:
     return f"{to_utf8(socket.gethostname(), 64)}-{os.getpid()}-{secrets.token_hex(8)}"
 
 
-def _key_of(key: KeyFunction, make_message: Callable[[Held], object]) -> Callable[[Held], bytes]:
-    def key_of(held: Held) -> bytes:
+def _key_of(key: KeyFunction, make_message: Callable[[pb.Delivery], object]) -> Callable[[pb.Delivery], bytes]:
+    def key_of(delivery: pb.Delivery) -> bytes:
         try:
-            found = key(make_message(held))
+            found = key(make_message(delivery))
         except Exception:
             log.exception("the key function raised: the message is taken as one without a key")
             return b""

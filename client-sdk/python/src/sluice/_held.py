@@ -1,4 +1,4 @@
-"""One delivery in the hands of this app."""
+"""One delivery in the hands of a handler."""
 
 from __future__ import annotations
 
@@ -8,54 +8,39 @@ from typing import TYPE_CHECKING, Optional
 if TYPE_CHECKING:
     from .options import Outcome
     from .v1.consumer_pb2 import Delivery
-    from .verdicts import Verdict
-
-# Its place. Plain numbers: they are looked at for every message.
-#   WAITING --start--> STARTED --settle--> SETTLED
-#      '------drop (given back, or joined to an earlier delivery, before any handler saw it)--> SETTLED
-WAITING = 0
-STARTED = 1
-SETTLED = 2
 
 
 class Held:
-    """From its arrival until its verdict is forgotten. Guarded by the Session's lock."""
+    """From its start until its verdict. What waits for a handler is but a Delivery, and what is settled but a line in the Ledger: these
+    are many, and Python's garbage collector counts every object of a class. Guarded by the Session's lock."""
 
-    __slots__ = ("cancelled", "delivery", "id", "key", "leased", "outcome", "place", "progress_in", "resumed", "stored", "stream", "token", "verdict")
+    # Defaults of the class: what is not set costs nothing.
+    settled = False
+    cancelled = False
+    """Nobody waits for its verdict."""
+    progress_in = 0
+    """Ordinal of the request with its last in_progress."""
+    key = b""
+    """With which it keeps others from being started."""
+    outcome: Optional[concurrent.futures.Future[Outcome]] = None
+    """With `confirm`: what becomes of its verdict."""
 
-    # What is left of it once it is settled; until then these are unset.
-    verdict: Verdict
-    stored: tuple[int, int]
-    token: bytes
-
-    def __init__(self, delivery: Delivery, leased: float) -> None:
-        self.delivery: Optional[Delivery] = delivery  # none once it is settled: its frame may be large
-        self.id = delivery.id
+    def __init__(self, delivery: Delivery, id: int, leased: float, stream: int) -> None:
+        self.delivery = delivery
+        self.id = id
         self.leased = leased  # monotonic, seconds
-        self.place = WAITING
-        self.cancelled = False  # nobody waits for its verdict
-        self.stream = 0  # ordinal of the stream that knows it by `id`
-        self.resumed = False  # a later stream has taken it over
-        self.progress_in = 0  # ordinal of the request with its last in_progress
-        self.key = b""
-        self.outcome: Optional[concurrent.futures.Future[Outcome]] = None  # with `confirm`, once it is settled
-
-    def settle(self, verdict: Verdict) -> None:
-        delivery = self.delivery
-        assert delivery is not None
-        self.place = SETTLED
-        self.verdict = verdict
-        self.stored = identity(delivery)
-        self.token = delivery.token
-        self.delivery = None
-
-    @property
-    def harmless(self) -> bool:
-        """Its verdict may be given twice, and by any daemon."""
-        return self.verdict.kind == "ack"
+        self.stream = stream  # ordinal of the stream that knows it by `id`
 
 
-def identity(delivery: Delivery) -> tuple[int, int]:
-    """JetStream's names for one message: the sequence alone may mean another one after a stream was made anew."""
+def unsettleable(delivery: Delivery) -> Held:
+    """For a look at its content before it is started: verdicts on it do nothing."""
+    held = Held(delivery, delivery.id, 0.0, 0)
+    held.settled = True
+    return held
+
+
+def stored_ns(delivery: Delivery) -> int:
+    """When JetStream stored it: with the stream sequence, its name for one message. The sequence alone may mean another one after a stream
+    was made anew."""
     stored = delivery.timestamp
-    return delivery.stream_sequence, stored.seconds * 1_000_000_000 + stored.nanos
+    return stored.seconds * 1_000_000_000 + stored.nanos

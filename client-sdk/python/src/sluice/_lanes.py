@@ -3,39 +3,73 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from typing import Optional
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Optional
 
-from ._held import WAITING, Held
+if TYPE_CHECKING:
+    from .v1.consumer_pb2 import Delivery
+
+
+class Frame:
+    """Deliveries that came together."""
+
+    __slots__ = ("deliveries", "keys", "leased", "next")
+
+    def __init__(self, deliveries: Sequence[Delivery], leased: float, keys: Sequence[bytes] = ()) -> None:
+        self.deliveries = deliveries
+        self.leased = leased  # since when; monotonic, seconds
+        self.keys = keys  # of each; or none at all
+        self.next = 0  # the first that is still here
 
 
 class Queue:
     """One after the other, whatever their keys."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Held] = deque()
+        self._frames: deque[Frame] = deque()
+        self._size = 0
 
     def __len__(self) -> int:
         """At most so many wait: what was given back meanwhile counts until it is its turn."""
-        return len(self._waiting)
+        return self._size
 
-    def push(self, arrived: Iterable[Held]) -> None:
-        self._waiting.extend(arrived)
+    def push(self, frame: Frame) -> None:
+        if frame.deliveries:
+            self._frames.append(frame)
+            self._size += len(frame.deliveries)
 
-    def pop(self) -> Optional[Held]:
-        """The next one to start."""
-        waiting = self._waiting
-        while waiting:
-            held = waiting.popleft()
-            if held.place == WAITING:
-                return held
-        return None
+    def pop(self) -> Optional[tuple[Delivery, float, bytes]]:
+        """The next one to start: itself, since when it is leased, its key."""
+        if not self._frames:
+            return None
+        frame = self._frames[0]
+        delivery = frame.deliveries[frame.next]
+        frame.next += 1
+        self._size -= 1
+        if frame.next == len(frame.deliveries):
+            self._frames.popleft()
+        return delivery, frame.leased, b""
 
-    def done(self, held: Held) -> None:
-        """It was popped, and has its verdict now."""
+    def pop_many(self, most: int) -> list[tuple[Sequence[Delivery], float]]:
+        """The next ones, so many at most: by frames, since when each is leased."""
+        popped: list[tuple[Sequence[Delivery], float]] = []
+        while most and self._frames:
+            frame = self._frames[0]
+            taken = frame.deliveries[frame.next : frame.next + most]
+            popped.append((taken, frame.leased))
+            most -= len(taken)
+            self._size -= len(taken)
+            frame.next += len(taken)
+            if frame.next == len(frame.deliveries):
+                self._frames.popleft()
+        return popped
+
+    def done(self, key: bytes) -> None:
+        """One with this key was popped, and is over now."""
 
     def clear(self) -> None:
-        self._waiting.clear()
+        self._frames.clear()
+        self._size = 0
 
 
 class Lanes(Queue):
@@ -43,38 +77,37 @@ class Lanes(Queue):
 
     def __init__(self) -> None:
         super().__init__()
-        self._behind: dict[bytes, deque[Held]] = {}  # by the key of what is out, or first in line: what waits behind it
+        self._ready: deque[tuple[Delivery, float, bytes]] = deque()
+        self._behind: dict[bytes, deque[tuple[Delivery, float, bytes]]] = {}
+        # By the key of what is out, or ready: what waits behind it.
 
-    def __len__(self) -> int:
-        return len(self._waiting) + sum(map(len, self._behind.values()))
+    def push(self, frame: Frame) -> None:
+        self._size += len(frame.deliveries)
+        for delivery, key in zip(frame.deliveries, frame.keys):
+            waiting = (delivery, frame.leased, key)
+            if key in self._behind:
+                self._behind[key].append(waiting)
+                continue
+            if key:
+                self._behind[key] = deque()
+            self._ready.append(waiting)
 
-    def push(self, arrived: Iterable[Held]) -> None:
-        for held in arrived:
-            if not held.key:
-                self._waiting.append(held)
-            elif held.key in self._behind:
-                self._behind[held.key].append(held)
-            else:
-                self._behind[held.key] = deque()
-                self._waiting.append(held)
+    def pop(self) -> Optional[tuple[Delivery, float, bytes]]:
+        if not self._ready:
+            return None
+        self._size -= 1
+        return self._ready.popleft()
 
-    def pop(self) -> Optional[Held]:
-        while self._waiting:
-            held = self._waiting.popleft()
-            if held.place == WAITING:
-                return held
-            self.done(held)  # given back before its turn
-        return None
-
-    def done(self, held: Held) -> None:
-        behind = self._behind.get(held.key) if held.key else None
+    def done(self, key: bytes) -> None:
+        behind = self._behind.get(key)
         if behind is None:
             return
         if behind:
-            self._waiting.appendleft(behind.popleft())  # it arrived before those that are first in line now
+            self._ready.appendleft(behind.popleft())  # it arrived before those that are ready now
         else:
-            del self._behind[held.key]
+            del self._behind[key]
 
     def clear(self) -> None:
         super().clear()
+        self._ready.clear()
         self._behind.clear()

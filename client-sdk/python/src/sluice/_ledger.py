@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Sequence
+import concurrent.futures
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Optional
 
-from ._held import SETTLED, WAITING, Held, identity
+from ._held import Held, stored_ns
+from ._memory import Doubts, Memory
 from .options import Outcome, Stats
 from .v1 import consumer_pb2 as pb
 from .verdicts import NAK, Verdict
@@ -41,96 +42,113 @@ class Ledger:
 
     def __init__(self, credit: int, remembered: int) -> None:
         """`credit`: most messages held at once. `remembered`: most verdicts kept, recent and in doubt each."""
-        self._capacity = max(credit, remembered)
         self.stream = 0  # ordinal of the last opened stream; 0: none
         self.connected = False
         self.stats = Stats()
-        self._held: dict[int, Held] = {}  # by id: of this stream, not settled
-        self._given: deque[Held] = deque(maxlen=self._capacity)  # the last verdicts on this stream
+        self._waiting: dict[int, pb.Delivery] = {}  # by id, as the next: held, and no handler has it yet
+        self._held: dict[int, Held] = {}  # with a handler
         self._orphans: dict[int, Held] = {}  # by stream sequence: cancelled, with a handler
-        self._doubts: dict[int, Held] = {}  # by stream sequence, the oldest first: acks and terms
-        self._unconfirmed: dict[int, Held] = {}  # by id: settled, with an outcome to come
-        self.outcomes: list[tuple[Held, Outcome]] = []  # to be told, without the lock
+        self._resumed: set[int] = set()  # ids that an earlier stream had given
+        self._given = Memory(max(credit, remembered))  # on this stream
+        self._doubts = Doubts(max(credit, remembered))
+        self._unconfirmed: dict[int, concurrent.futures.Future[Outcome]] = {}  # by id: settled
+        self.outcomes: list[tuple[concurrent.futures.Future[Outcome], Outcome]] = []  # to be told, without the lock
 
-    # --- messages come and are settled ---
+    # --- messages come, are started, and settled ---
 
-    def accept(self, arrived: Sequence[Held]) -> tuple[Sequence[Held], list[Settlement]]:
+    def accept(self, arrived: Sequence[pb.Delivery]) -> tuple[Sequence[pb.Delivery], list[Settlement]]:
         """Deliveries of the current stream. Returns what is to be handled: nothing that was handled already."""
         told: list[Settlement] = []
         fresh = arrived
         if self._orphans or self._doubts:
-            fresh = [held for held in arrived if not self._rejoin(held, told)]
-        for held in fresh:
-            held.stream = self.stream
-            self._held[held.id] = held
+            fresh = [delivery for delivery in arrived if delivery.num_delivered < 2 or not self._rejoin(delivery, told)]
+        self._waiting.update(zip([delivery.id for delivery in fresh], fresh))
         self.stats.received += len(fresh)
         self.stats.in_flight += len(fresh)
         return fresh, told
 
-    def _rejoin(self, arrived: Held, told: list[Settlement]) -> bool:
+    def _rejoin(self, arrived: pb.Delivery, told: list[Settlement]) -> bool:
         """True if an orphan or a verdict in doubt answers for this new attempt."""
-        delivery = arrived.delivery
-        assert delivery is not None
-        if delivery.num_delivered < 2:
-            return False
-        message = identity(delivery)
-        orphan = self._orphans.get(message[0])
-        if orphan is not None and orphan.delivery is not None and identity(orphan.delivery) == message:
-            self._adopt(orphan, arrived, told)
-        elif (doubt := self._doubts.get(message[0])) is not None and doubt.stored == message:
-            told.append(Settlement(arrived.id, doubt.verdict))
-            arrived.settle(doubt.verdict)
-            arrived.stream = self.stream
-            self._given.append(arrived)
+        sequence, stored = arrived.stream_sequence, stored_ns(arrived)
+        orphan = self._orphans.get(sequence)
+        if orphan is not None and stored_ns(orphan.delivery) == stored:
+            if orphan.stream == self.stream:
+                # A lease that ended on this same stream: the daemon still counts the old id against the credit. It suppresses a nak
+                # that is late.
+                told.append(Settlement(orphan.id, NAK))
+                del self._held[orphan.id]
+            self._adopt(orphan, arrived.id)
+            orphan.cancelled = False
+            del self._orphans[sequence]
         else:
-            return False
+            verdict = self._doubts.find(sequence, stored)
+            if verdict is None:
+                return False
+            told.append(Settlement(arrived.id, verdict))
+            self._given.add(arrived.id, verdict, sequence, stored, arrived.token)
         self.stats.rejoined += 1
         return True
 
-    def _adopt(self, orphan: Held, arrived: Held, told: list[Settlement]) -> None:
-        if orphan.stream == self.stream:
-            # A lease that ended on this same stream: the daemon still counts the old id against the credit. It suppresses a nak that
-            # is late.
-            told.append(Settlement(orphan.id, NAK))
-            self._held.pop(orphan.id, None)
-        orphan.id = arrived.id
-        orphan.stream = self.stream
-        orphan.leased = arrived.leased
-        orphan.cancelled = False
-        arrived.place = SETTLED
-        del self._orphans[identity_of(orphan)[0]]
-        self._held[orphan.id] = orphan
+    def start(self, delivery: pb.Delivery, leased: float) -> Optional[Held]:
+        """It gets a handler; none: it was given back meanwhile."""
+        id = delivery.id
+        if self._waiting.pop(id, None) is None:
+            return None
+        held = self._held[id] = Held(delivery, id, leased, self.stream)
+        return held
+
+    def start_many(self, frames: Iterable[tuple[Sequence[pb.Delivery], float]]) -> list[Held]:
+        stream = self.stream
+        waiting = self._waiting
+        started = [
+            Held(delivery, delivery.id, leased, stream)
+            for deliveries, leased in frames
+            for delivery in deliveries
+            if waiting.pop(delivery.id, None) is not None
+        ]
+        self._held.update(zip([held.id for held in started], started))
+        return started
 
     def settle(self, held: Held, verdict: Verdict) -> Optional[int]:
         """The app's verdict, the first for this message. Returns the id to tell the daemon it for; none: it must not, or cannot now, and
         is told once a stream has resumed it."""
-        held.settle(verdict)
-        stats = self.stats
-        stats.in_flight -= 1
-        if verdict.kind == "ack":
-            stats.acked += 1
-        elif verdict.kind == "nak":
-            stats.naked += 1
-        else:
-            stats.terminated += 1
-        if held.cancelled and self._orphans.get(held.stored[0]) is held:
-            del self._orphans[held.stored[0]]
-        if held.cancelled or held.resumed:  # JetStream may have sent it again before the verdict is there
-            self._doubt(held)
+        held.settled = True
+        self._count(verdict)
+        delivery, id = held.delivery, held.id
+        sequence, stored = delivery.stream_sequence, stored_ns(delivery)
+        if held.cancelled and self._orphans.get(sequence) is held:
+            del self._orphans[sequence]
+        if held.cancelled or id in self._resumed:  # JetStream may have sent it again before the verdict is there
+            self._doubts.add(sequence, stored, verdict)
         if held.stream != self.stream:
-            self.outcomes.append((held, Outcome.FAILED))
+            if held.outcome is not None:
+                self.outcomes.append((held.outcome, Outcome.FAILED))
             return None
-        del self._held[held.id]
-        self._given.append(held)
+        del self._held[id]
+        self._given.add(id, verdict, sequence, stored, delivery.token)
         if held.outcome is not None:
-            self._unconfirmed[held.id] = held
-        return held.id if self.connected else None
+            self._unconfirmed[id] = held.outcome
+        return id if self.connected else None
+
+    def settle_many(self, helds: Sequence[Held], verdict: Verdict) -> list[int]:
+        """The same for many, in fewer steps where nothing is out of the ordinary. Those that have a verdict keep it."""
+        if self._orphans or self._resumed or not self.connected:
+            ids = [self.settle(held, verdict) for held in helds if not held.settled]
+            return [id for id in ids if id is not None]
+        settled = [held for held in helds if not held.settled and held.outcome is None]
+        for held in settled:
+            held.settled = True
+            del self._held[held.id]
+        ids_told = [held.id for held in settled]
+        self._given.add_many(ids_told, verdict, [held.delivery for held in settled])
+        self._count(verdict, len(settled))
+        return ids_told
 
     def confirm(self, ids: Iterable[int], outcome: Outcome) -> None:
         for id in ids:
-            held = self._unconfirmed.pop(id, None)
-            if held is not None:
-                self.outcomes.append((held, outcome))
+            future = self._unconfirmed.pop(id, None)
+            if future is not None:
+                self.outcomes.append((future, outcome))
 
     # --- streams come and go ---
 
@@ -140,119 +158,123 @@ class Ledger:
         are `kept`, that is, no daemon can have given them back; naks never, as a second one could take the message from its new holder."""
         named: list[pb.Held] = []
         size = 0
-        for held in (*self._held.values(), *reversed(self._given)):
-            if held.place != SETTLED:
-                token = held.delivery.token if kept and held.delivery is not None else b""
-            else:
-                again = held.harmless or (kept and held.verdict.kind == "term")
-                token = held.token if again else b""
+        for id, token in self._names(kept):
             size += ID_BYTES + len(token)
             if len(named) == MOST_NAMED or size > MOST_NAMED_BYTES:
                 break
-            named.append(pb.Held(id=held.id, token=token))
+            named.append(pb.Held(id=id, token=token))
         return named
+
+    def _names(self, kept: bool) -> Iterator[tuple[int, bytes]]:
+        for held in self._held.values():
+            yield held.id, held.delivery.token if kept else b""
+        for id, delivery in self._waiting.items():
+            yield id, delivery.token if kept else b""
+        for given in reversed(self._given):
+            yield given.id, given.token_for(kept)
 
     def on_opened(self, resumed: dict[int, int]) -> list[Settlement]:
         """A new stream knows `resumed`: old id -> new id."""
-        told: list[Settlement] = []
         self.stream += 1
         self.connected = True
         self.stats.streams += 1
-        self._reopen_given(resumed, told)
-        before, self._held = self._held, {}
-        for held in before.values():
-            new_id = resumed.get(held.id)
-            if new_id is None:
+        self._resumed = set(resumed.values())
+        told = self._reopen_given(resumed)
+        held_before, self._held = self._held, {}
+        for held in held_before.values():
+            if held.id in resumed:
+                self._adopt(held, resumed[held.id])
+            else:
                 self.stats.lost += 1
-                self._lose(held)
-                continue
-            held.id = new_id
-            held.stream = self.stream
-            held.resumed = True
-            self._held[new_id] = held
+                self._orphan(held)
+        waiting_before, self._waiting = self._waiting, {}
+        for id, delivery in waiting_before.items():
+            if id in resumed:
+                delivery.id = resumed[id]
+                self._waiting[delivery.id] = delivery
+            else:
+                self.stats.lost += 1
+                self.stats.in_flight -= 1
         return told
 
-    def _reopen_given(self, resumed: dict[int, int], told: list[Settlement]) -> None:
-        given, self._given = self._given, deque(maxlen=self._capacity)
+    def _reopen_given(self, resumed: dict[int, int]) -> list[Settlement]:
+        told: list[Settlement] = []
+        before = list(self._given)
+        self._given.clear()
         unconfirmed, self._unconfirmed = self._unconfirmed, {}
-        for held in given:
-            self._doubt(held)  # it may already be on its way to us again
-            new_id = resumed.get(held.id)
-            if new_id is None:
+        for id, verdict, sequence, stored, token in before:
+            self._doubts.add(sequence, stored, verdict)  # it may already be on its way to us again
+            if id not in resumed:
                 continue
-            waits = unconfirmed.pop(held.id, None) is held
-            held.id = new_id
-            held.stream = self.stream
-            self._given.append(held)
-            if waits:
-                self._unconfirmed[new_id] = held
-            told.append(Settlement(new_id, held.verdict))
-        for held in unconfirmed.values():
-            self.outcomes.append((held, Outcome.FAILED))
+            self._given.add(resumed[id], verdict, sequence, stored, token)
+            told.append(Settlement(resumed[id], verdict))
+            if id in unconfirmed:
+                self._unconfirmed[resumed[id]] = unconfirmed.pop(id)
+        self.outcomes.extend((future, Outcome.FAILED) for future in unconfirmed.values())
+        return told
 
     def on_stream_ended(self) -> None:
         self.connected = False
 
     def on_given_back(self) -> int:
         """The daemon's drain is over: it has given back all that had no verdict. Returns how many those were."""
-        count = len(self._held)
-        self._lose_all()
+        count = len(self._held) + len(self._waiting)
+        for held in self._held.values():
+            held.stream = NO_STREAM
+            self._orphan(held)
+        self.stats.in_flight -= len(self._waiting)
+        self._held.clear()
+        self._waiting.clear()
         return count
 
     def on_leases_ended(self, ids: Iterable[int]) -> list[Settlement]:
         """The daemon has let the leases of these go. What no handler has yet is given back, the rest is cancelled."""
         told: list[Settlement] = []
         for id in ids:
-            held = self._held.get(id)
-            if held is not None and self._lose(held):
-                del self._held[id]
+            if id in self._waiting:
+                del self._waiting[id]
+                self.stats.in_flight -= 1
                 told.append(Settlement(id, NAK))
+            elif id in self._held:
+                self._orphan(self._held[id])
         return told
 
     def hand_back(self) -> list[Settlement]:
         """Gives back what no handler has yet, ascending."""
         told: list[Settlement] = []
-        for held in sorted(self._held.values(), key=lambda held: held.id):
-            if held.place == WAITING:
-                id = self.settle(held, NAK)
-                if id is not None:
-                    told.append(Settlement(id, NAK))
+        for id, delivery in sorted(self._waiting.items()):
+            self._count(NAK)
+            self._given.add(id, NAK, delivery.stream_sequence, stored_ns(delivery), delivery.token)
+            if self.connected:
+                told.append(Settlement(id, NAK))
+        self._waiting.clear()
         return told
 
     def close(self) -> None:
         """Nothing will be told any more."""
         self.connected = False
-        self._lose_all()
-        for held in self._unconfirmed.values():
-            self.outcomes.append((held, Outcome.FAILED))
+        self.on_given_back()
+        self.outcomes.extend((future, Outcome.FAILED) for future in self._unconfirmed.values())
         self._unconfirmed.clear()
 
     # --- within ---
 
-    def _lose_all(self) -> None:
-        for held in self._held.values():
-            held.stream = NO_STREAM
-            self._lose(held)
-        self._held.clear()
+    def _adopt(self, held: Held, id: int) -> None:
+        """The current stream knows it by this id."""
+        held.id = id
+        held.stream = self.stream
+        self._held[id] = held
 
-    def _lose(self, held: Held) -> bool:
-        """Its lease is over. True if it was dropped, as no handler had it."""
-        if held.place == WAITING:
-            held.place = SETTLED
-            self.stats.in_flight -= 1
-            return True
+    def _orphan(self, held: Held) -> None:
         held.cancelled = True
-        self._orphans[identity_of(held)[0]] = held
-        return False
+        self._orphans[held.delivery.stream_sequence] = held
 
-    def _doubt(self, held: Held) -> None:
-        if held.verdict.kind == "nak":  # it is to be handled again
-            return
-        self._doubts[held.stored[0]] = held
-        if len(self._doubts) > self._capacity:
-            del self._doubts[next(iter(self._doubts))]
-
-
-def identity_of(held: Held) -> tuple[int, int]:
-    assert held.delivery is not None
-    return identity(held.delivery)
+    def _count(self, verdict: Verdict, messages: int = 1) -> None:
+        stats = self.stats
+        stats.in_flight -= messages
+        if verdict.kind == "ack":
+            stats.acked += messages
+        elif verdict.kind == "nak":
+            stats.naked += messages
+        else:
+            stats.terminated += messages

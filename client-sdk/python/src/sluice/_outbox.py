@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Optional, Union
 
 from .v1 import consumer_pb2 as pb
@@ -66,9 +66,15 @@ class Outbox:
         runs.of(verdict).append(id)
         runs.size += 1
 
-    def add_verdicts(self, ids: Iterable[int], verdict: Verdict) -> None:
-        for id in ids:
-            self.add_verdict(id, verdict)
+    def add_verdicts(self, ids: Sequence[int], verdict: Verdict) -> None:
+        while ids:
+            runs = self._runs
+            if runs is None or runs.size >= MOST_IDS:
+                runs = self._new_runs()
+            fitting = ids[: MOST_IDS - runs.size]
+            runs.of(verdict).extend(fitting)
+            runs.size += len(fitting)
+            ids = ids[len(fitting) :]
 
     def add_in_progress(self, id: int) -> int:
         """Returns the ordinal of the request it goes with; see `taken`."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import enum
+import itertools
 import logging
 import threading
 import time
@@ -16,8 +17,8 @@ from typing import Any, Callable, Optional, Protocol, Union
 from . import _wire
 from ._backoff import Backoff
 from ._credit import CreditWindow
-from ._held import STARTED, Held
-from ._lanes import Lanes, Queue
+from ._held import Held
+from ._lanes import Frame, Lanes, Queue
 from ._ledger import Ledger, Settlement
 from ._outbox import Outbox, Runs
 from .errors import End, Error
@@ -87,7 +88,7 @@ class SessionOptions:
     """Holds nothing but what demand() asks for: a fetcher."""
     in_loops: bool = False
     """The app's own loops work."""
-    key_of: Optional[Callable[[Held], bytes]] = None
+    key_of: Optional[Callable[[pb.Delivery], bytes]] = None
     """The app's `key`, if it has one."""
 
 
@@ -263,22 +264,25 @@ class Session:
     # --- for those who work; with the lock ---
 
     def take(self) -> Optional[Held]:
-        """The next message to start."""
+        """The next message, started."""
         if self._halted or (self._drain_deadline is not None and time.monotonic() >= self._drain_deadline):
             return None
-        held = self._queue.pop()
-        if held is not None:
-            held.place = STARTED
-        return held
+        while (waiting := self._queue.pop()) is not None:
+            delivery, leased, key = waiting
+            held = self._ledger.start(delivery, leased)
+            if held is not None:
+                held.key = key
+                return held
+            self._queue.done(key)  # given back before its turn
+        return None
 
     def take_many(self, most: int) -> list[Held]:
-        taken: list[Held] = []
-        while len(taken) < most:
-            held = self.take()
-            if held is None:
-                break
-            taken.append(held)
-        return taken
+        """Up to so many."""
+        if self._by_key:
+            return list(itertools.islice(iter(self.take, None), most))
+        if self._halted or (self._drain_deadline is not None and time.monotonic() >= self._drain_deadline):
+            return []
+        return self._ledger.start_many(self._queue.pop_many(most))
 
     def waiting(self) -> int:
         return 0 if self._halted else len(self._queue)
@@ -293,7 +297,7 @@ class Session:
             if self._writer_idle:
                 self._wake_writer()
         if self._by_key and held.key:
-            self._queue.done(held)
+            self._queue.done(held.key)
             self._ports.wake_workers(1)
 
     @property
@@ -304,7 +308,7 @@ class Session:
 
     def settle(self, held: Held, verdict: Verdict) -> bool:
         with self.lock:
-            if held.place != STARTED:
+            if held.settled:
                 return False
             self.settle_started(held, verdict)
         if held.outcome is not None and self._ledger.outcomes:
@@ -314,9 +318,13 @@ class Session:
     def settle_many(self, helds: Sequence[Held], verdict: Verdict) -> None:
         """Those that have no verdict yet."""
         with self.lock:
-            for held in helds:
-                if held.place == STARTED:
-                    self.settle_started(held, verdict)
+            if self._by_key or self.options.consume.confirm:
+                for held in helds:
+                    if not held.settled:
+                        self.settle_started(held, verdict)
+            else:
+                self._outbox.add_verdicts(self._ledger.settle_many(helds, verdict), verdict)
+                self._wake_writer()
         if self._ledger.outcomes:
             call(self.take_outcomes())
 
@@ -329,7 +337,7 @@ class Session:
         """NAKs a message without a verdict that nobody has any more. For finalizers: takes no lock."""
 
         def nak() -> None:
-            if held.place == STARTED:
+            if not held.settled:
                 self.settle_started(held, NAK)
 
         self._ask(nak)
@@ -343,7 +351,7 @@ class Session:
 
         def leave() -> None:
             self._loops -= 1
-            if held is not None and held.place == STARTED:
+            if held is not None and not held.settled:
                 self.settle_started(held, NAK)
             if self._wish is Wish.DRAIN and self._hands_back():
                 self._send(self._ledger.hand_back())
@@ -352,7 +360,7 @@ class Session:
 
     def in_progress(self, held: Held) -> bool:
         with self.lock:
-            if held.place != STARTED:
+            if held.settled:
                 return False
             held.leased = time.monotonic()
             known = self._ledger.connected and held.stream == self._ledger.stream
@@ -527,9 +535,8 @@ class Session:
 
     def _on_deliveries(self, deliveries: Iterable[pb.Delivery]) -> None:
         now = time.monotonic()
-        arrived = [Held(delivery, now) for delivery in deliveries]
-        if self._by_key:
-            self._find_keys(arrived)
+        arrived = list(deliveries)
+        keys = [self._key_of(delivery) for delivery in arrived] if self._by_key else []
         with self.lock:
             if not self._ledger.connected:  # before `Opened`: not this contract
                 return
@@ -538,15 +545,15 @@ class Session:
             if (self.options.on_demand and not self._demand) or (self._wish is Wish.DRAIN and self._hands_back()):
                 self._send(self._ledger.hand_back())
                 return
-            self._queue.push(fresh)
+            if keys and fresh is not arrived:
+                ids = {delivery.id for delivery in fresh}
+                keys = [key for delivery, key in zip(arrived, keys) if delivery.id in ids]
+            self._queue.push(Frame(fresh, now, keys))
             self._adjust_credit(now)
             self._ports.wake_workers(len(fresh))
 
-    def _find_keys(self, arrived: Iterable[Held]) -> None:
-        key_of = self.options.key_of
-        for held in arrived:
-            assert held.delivery is not None
-            held.key = held.delivery.key if key_of is None else key_of(held)
+    def _key_of(self, delivery: pb.Delivery) -> bytes:
+        return delivery.key if self.options.key_of is None else self.options.key_of(delivery)
 
     def _adjust_credit(self, now: float) -> None:
         stats = self._ledger.stats
@@ -630,9 +637,9 @@ class Session:
         self._tell(self.options.consume.on_error, Error(code, message))
 
 
-def resolve(held: Held, outcome: Outcome) -> None:
-    if held.outcome is not None and held.outcome.set_running_or_notify_cancel():
-        held.outcome.set_result(outcome)
+def resolve(future: concurrent.futures.Future[Outcome], outcome: Outcome) -> None:
+    if future.set_running_or_notify_cancel():
+        future.set_result(outcome)
 
 
 def call(told: Iterable[tuple[Callable[..., None], tuple[Any, ...]]]) -> None:

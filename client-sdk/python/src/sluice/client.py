@@ -13,13 +13,14 @@ import grpc
 
 from . import _wire
 from ._connection import FIRST_RETRY, LONGEST_RETRY, Identity
-from ._held import Held
+from ._held import unsettleable
 from ._session import STOP_TIMEOUT, SessionOptions
 from ._threads import Subscription, Work, work_off, work_off_batches
 from .consumption import Consumption, Messages
 from .fetcher import Fetcher
 from .message import Message
 from .options import MOST_IN_FRAME, ConsumeOptions
+from .v1 import consumer_pb2 as pb
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -129,8 +130,8 @@ class Client:
     ) -> C:
         subscriptions: list[Subscription] = []  # the key function's message needs the subscription that is made with it
 
-        def make_message(held: Held) -> Message:
-            return Message(held, subscriptions[0])
+        def make_message(delivery: pb.Delivery) -> Message:
+            return Message(unsettleable(delivery), subscriptions[0])
 
         with self._lock:
             self._consumptions = [known for known in self._consumptions if known._subscription.is_alive()]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import concurrent.futures
 import datetime
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Optional, Protocol
 
 from . import _wire
-from ._held import SETTLED, Held
+from ._held import Held
 from .verdicts import ACK, Duration, nak, term
 
 if TYPE_CHECKING:
@@ -16,18 +16,22 @@ if TYPE_CHECKING:
     from .options import Outcome
 
 
+class AnySubscription(Protocol):
+    """That of threads or that of tasks."""
+
+    session: Session
+
+
 class BaseMessage:
     """What `sluice.Message` and `sluice.aio.Message` have in common. Text that is no UTF-8 (NATS promises no character set) comes with
     lone surrogates, as with os.fsdecode(): `.encode("utf-8", "surrogateescape")` gives the bytes."""
 
-    __slots__ = ("_delivery", "_held", "_session")
+    __slots__ = ("_delivery", "_held", "_subscription")
 
-    def __init__(self, held: Held, session: Session) -> None:
+    def __init__(self, held: Held, subscription: AnySubscription) -> None:
         self._held = held
-        self._session = session
-        delivery = held.delivery
-        assert delivery is not None
-        self._delivery = delivery
+        self._delivery = held.delivery
+        self._subscription = subscription
 
     # --- content; it stays after the verdict ---
 
@@ -91,25 +95,25 @@ class BaseMessage:
     def ack(self) -> bool:
         """Done: JetStream will not deliver it again. Only the first verdict counts: False, it has one. Never blocks on the network: verdicts
         are queued and go out together. From any thread, as all that follows."""
-        return self._session.settle(self._held, ACK)
+        return self._subscription.session.settle(self._held, ACK)
 
     def nak(self, delay: Duration = 0) -> bool:
         """Failed: JetStream delivers it again, to any app, not before `delay` from now: seconds or a timedelta, at most 24 h. 0: at once, or
         by the consumer's redelivery policy."""
-        return self._session.settle(self._held, nak(delay))
+        return self._subscription.session.settle(self._held, nak(delay))
 
     def term(self, reason: str = "") -> bool:
         """Hopeless: JetStream never delivers it again. `reason` is for people, at most 1,024 bytes."""
-        return self._session.settle(self._held, term(reason))
+        return self._subscription.session.settle(self._held, term(reason))
 
     def in_progress(self) -> bool:
         """Still at work: restarts the ack wait and the daemon's longest lease (10 min by default). The daemon keeps the ack wait from running
         out by itself, so only work that takes longer than the lease needs this. False: it has a verdict."""
-        return self._session.in_progress(self._held)
+        return self._subscription.session.in_progress(self._held)
 
     @property
     def settled(self) -> bool:
-        return self._held.place == SETTLED
+        return self._held.settled
 
     @property
     def cancelled(self) -> bool:
@@ -121,13 +125,13 @@ class BaseMessage:
     @property
     def deadline(self) -> Optional[datetime.datetime]:
         """When that will be: the end of the lease, or of the drain if one is running; UTC. None: not told."""
-        unix = self._session.deadline(self._held)
+        unix = self._subscription.session.deadline(self._held)
         return None if unix is None else _wire.to_datetime(unix)
 
     def _outcome(self) -> concurrent.futures.Future[Outcome]:
-        if not self._session.options.consume.confirm:
+        if not self._subscription.session.options.consume.confirm:
             raise RuntimeError("outcomes are told to those who ask for them: consume with confirm=True")
-        return self._session.outcome(self._held)
+        return self._subscription.session.outcome(self._held)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.subject!r} sequence={self.sequence} num_delivered={self.num_delivered}>"
@@ -136,11 +140,8 @@ class BaseMessage:
 class Message(BaseMessage):
     """One attempt at one message, and the duty to settle it. A handler does so by how it ends: see `Client.consume`."""
 
-    __slots__ = ("_subscription",)
-
-    def __init__(self, held: Held, subscription: Subscription) -> None:
-        super().__init__(held, subscription.session)
-        self._subscription = subscription
+    __slots__ = ()
+    _subscription: Subscription
 
     def outcome(self) -> concurrent.futures.Future[Outcome]:
         """What becomes of its verdict, with `confirm`; may be asked for before there is one. `m.ack()`, then
@@ -158,5 +159,5 @@ class OwnedMessage(Message):
     __slots__ = ()
 
     def __del__(self) -> None:
-        if self._held.place != SETTLED:
-            self._session.let_go(self._held)
+        if not self._held.settled:
+            self._subscription.session.let_go(self._held)

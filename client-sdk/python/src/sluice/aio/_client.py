@@ -13,9 +13,10 @@ import grpc.aio
 
 from .. import _wire
 from .._connection import FIRST_RETRY, LONGEST_RETRY, Identity
-from .._held import Held
+from .._held import unsettleable
 from .._session import STOP_TIMEOUT
 from ..options import MOST_IN_FRAME, ConsumeOptions
+from ..v1 import consumer_pb2 as pb
 from ._consumption import Consumption, Fetcher, Messages
 from ._message import Message
 from ._tasks import Subscription, Work, work_off, work_off_batches
@@ -113,8 +114,8 @@ class Client:
     ) -> C:
         subscriptions: list[Subscription] = []  # the key function's message needs the subscription that is made with it
 
-        def make_message(held: Held) -> Message:
-            return Message(held, subscriptions[0])
+        def make_message(delivery: pb.Delivery) -> Message:
+            return Message(unsettleable(delivery), subscriptions[0])
 
         self._consumptions = [known for known in self._consumptions if known._subscription.is_alive()]
         session_options = self._identity.session_options(consumer, options, make_message, on_demand, in_loops)

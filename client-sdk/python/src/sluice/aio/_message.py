@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Optional
 
-from .._held import SETTLED, Held
 from ..message import BaseMessage
 from ..options import Outcome
 
@@ -18,11 +17,8 @@ class Message(BaseMessage):
     """One attempt at one message, and the duty to settle it. A handler does so by how it ends: see `Client.consume`. Verdicts never block, so there
     is nothing to await: `message.ack()`."""
 
-    __slots__ = ("_subscription",)
-
-    def __init__(self, held: Held, subscription: Subscription) -> None:
-        super().__init__(held, subscription.session)
-        self._subscription = subscription
+    __slots__ = ()
+    _subscription: Subscription
 
     async def outcome(self) -> Outcome:
         """What becomes of its verdict, with `confirm`: `m.ack()`, then `await m.outcome()`."""
@@ -41,5 +37,5 @@ class OwnedMessage(Message):
     __slots__ = ()
 
     def __del__(self) -> None:
-        if self._held.place != SETTLED:
-            self._session.let_go(self._held)
+        if not self._held.settled:
+            self._subscription.session.let_go(self._held)
