@@ -1,4 +1,5 @@
-"""measure.py STYLE ADDRESS COUNT: messages per second of one app that acks COUNT messages, from the first to the last."""
+"""measure.py STYLE ADDRESS COUNT: messages per second of one app that acks COUNT messages, from the first to the
+last."""
 
 from __future__ import annotations
 

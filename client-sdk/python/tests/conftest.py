@@ -3,9 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from fake_daemon import FakeDaemon
 
 import sluice
+from fake_daemon import FakeDaemon
 
 MakeClient = Callable[..., sluice.Client]
 

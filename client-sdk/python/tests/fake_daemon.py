@@ -87,18 +87,25 @@ class FakeStream:
         return self
 
     def deliver(self, first: int, count: int = 1, ids_from: int = 0, **fields: Any) -> None:
-        """Stream sequences first .. first + count - 1 in one frame, stored at `sequence` seconds; ids likewise, but for `ids_from`."""
+        """Stream sequences first .. first + count - 1 in one frame, stored at `sequence` seconds; ids likewise, but for
+        `ids_from`."""
         deliveries = []
         for sequence in range(first, first + count):
             delivery = pb.Delivery(
-                **{"id": ids_from + sequence, "stream_sequence": sequence, "num_delivered": 1, "token": b"token %d" % sequence, **fields}
+                **{
+                    "id": ids_from + sequence,
+                    "stream_sequence": sequence,
+                    "num_delivered": 1,
+                    "token": b"token %d" % sequence,
+                    **fields,
+                }
             )
             if "timestamp" not in fields:
                 delivery.timestamp.FromSeconds(sequence)
             deliveries.append(delivery)
         self.write(deliveries=pb.Deliveries(deliveries=deliveries))
 
-    def draining(self, reason: pb.Draining.Reason.ValueType, seconds: float = 60.0) -> None:
+    def draining(self, reason: pb.Draining.Reason, seconds: float = 60.0) -> None:
         draining = pb.Draining(reason=reason)
         draining.deadline.FromMicroseconds(round((time.time() + seconds) * 1e6))
         self.write(draining=draining)
@@ -201,7 +208,9 @@ class FakeDaemon(grpc.GenericRpcHandler):
             response_serializer=pb.ConsumeResponse.SerializeToString,
         )
 
-    def _consume(self, requests: Iterator[pb.ConsumeRequest], context: grpc.ServicerContext) -> Iterator[pb.ConsumeResponse]:
+    def _consume(
+        self, requests: Iterator[pb.ConsumeRequest], context: grpc.ServicerContext
+    ) -> Iterator[pb.ConsumeResponse]:
         stream = FakeStream(context)
         context.add_callback(stream.end)
         threading.Thread(target=stream.read, args=(requests,), daemon=True).start()

@@ -13,9 +13,9 @@ from typing import Any, Optional
 
 import grpc
 import pytest
-from fake_daemon import PATIENCE, FakeDaemon
 
 import sluice
+from fake_daemon import PATIENCE, FakeDaemon
 from sluice.v1 import consumer_pb2 as pb
 
 
@@ -106,11 +106,20 @@ def test_how_a_handler_ends_is_its_verdict(daemon: FakeDaemon, client: sluice.Cl
     consumption = client.consume("orders", handle)
     stream = daemon.accept().opened()
     stream.deliver(1, 6)
-    assert stream.await_verdicts(6) == [(1, "ack"), (2, "nak 1500"), (3, "term bad order"), (4, "nak"), (5, "term"), (6, "ack")]
+    assert stream.await_verdicts(6) == [
+        (1, "ack"),
+        (2, "nak 1500"),
+        (3, "term bad order"),
+        (4, "nak"),
+        (5, "term"),
+        (6, "ack"),
+    ]
     assert consumption.stats().thrown == 0
 
 
-def test_a_handler_that_raises_naks_and_is_told(daemon: FakeDaemon, client: sluice.Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_handler_that_raises_naks_and_is_told(
+    daemon: FakeDaemon, client: sluice.Client, caplog: pytest.LogCaptureFixture
+) -> None:
     errors: list[sluice.Error] = []
 
     def handle(message: sluice.Message) -> None:
@@ -273,7 +282,14 @@ def test_batches_are_acked_together_but_for_their_exceptions(daemon: FakeDaemon,
         stream.deliver(first, 3)
         stream.await_verdicts(first // 100 * 3 + 3)
     assert sorted(stream.await_verdicts(9)[:3]) == [(1, "ack"), (2, "nak 500"), (3, "ack")]
-    assert stream.await_verdicts(9)[3:] == [(101, "nak"), (102, "nak"), (103, "nak"), (201, "nak 1000"), (202, "nak 1000"), (203, "nak 1000")]
+    assert stream.await_verdicts(9)[3:] == [
+        (101, "nak"),
+        (102, "nak"),
+        (103, "nak"),
+        (201, "nak 1000"),
+        (202, "nak 1000"),
+        (203, "nak 1000"),
+    ]
     assert sizes == [3, 3, 3]
 
 
@@ -356,10 +372,24 @@ def test_with_confirm_each_verdict_has_an_outcome(daemon: FakeDaemon, client: sl
     for message in messages:
         message.ack()
     stream.await_verdicts(4)
-    outcomes = (pb.SettleResult.OUTCOME_CONFIRMED, pb.SettleResult.OUTCOME_LATE, pb.SettleResult.OUTCOME_NOT_HELD, pb.SettleResult.OUTCOME_FAILED)
-    stream.write(settle_results=pb.SettleResults(results=[pb.SettleResult(outcome=o, ids=[i]) for i, o in enumerate(outcomes, 1)]))
+    outcomes = (
+        pb.SettleResult.OUTCOME_CONFIRMED,
+        pb.SettleResult.OUTCOME_LATE,
+        pb.SettleResult.OUTCOME_NOT_HELD,
+        pb.SettleResult.OUTCOME_FAILED,
+    )
+    stream.write(
+        settle_results=pb.SettleResults(
+            results=[pb.SettleResult(outcome=o, ids=[i]) for i, o in enumerate(outcomes, 1)]
+        )
+    )
     assert early.result(PATIENCE) is sluice.Outcome.CONFIRMED
-    assert [message.outcome().result(PATIENCE).value for message in messages] == ["CONFIRMED", "LATE", "NOT_HELD", "FAILED"]
+    assert [message.outcome().result(PATIENCE).value for message in messages] == [
+        "CONFIRMED",
+        "LATE",
+        "NOT_HELD",
+        "FAILED",
+    ]
 
 
 def test_an_outcome_that_cannot_come_any_more_is_failed(daemon: FakeDaemon, client: sluice.Client) -> None:
@@ -405,7 +435,9 @@ def test_an_ended_lease_is_seen_by_the_handler(daemon: FakeDaemon, client: sluic
     assert stream.await_verdicts(1) == [(1, "ack")], "a late ack is forwarded"
 
 
-def test_states_and_failed_verdicts_are_told(daemon: FakeDaemon, client: sluice.Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_states_and_failed_verdicts_are_told(
+    daemon: FakeDaemon, client: sluice.Client, caplog: pytest.LogCaptureFixture
+) -> None:
     states: list[tuple[str, str]] = []
     errors: list[str] = []
 
@@ -416,8 +448,15 @@ def test_states_and_failed_verdicts_are_told(daemon: FakeDaemon, client: sluice.
     consumption = client.consume("orders", ack, on_state=on_state, on_error=lambda error: errors.append(error.code))
     stream = daemon.accept().opened()
     stream.write(state=pb.State(kind=pb.State.KIND_NATS_DOWN, detail="no route"))
-    outcomes = (pb.SettleResult.OUTCOME_LATE, pb.SettleResult.OUTCOME_NOT_HELD, pb.SettleResult.OUTCOME_FAILED, pb.SettleResult.OUTCOME_CONFIRMED)
-    stream.write(settle_results=pb.SettleResults(results=[pb.SettleResult(outcome=outcome, ids=[1]) for outcome in outcomes]))
+    outcomes = (
+        pb.SettleResult.OUTCOME_LATE,
+        pb.SettleResult.OUTCOME_NOT_HELD,
+        pb.SettleResult.OUTCOME_FAILED,
+        pb.SettleResult.OUTCOME_CONFIRMED,
+    )
+    stream.write(
+        settle_results=pb.SettleResults(results=[pb.SettleResult(outcome=outcome, ids=[1]) for outcome in outcomes])
+    )
     eventually(lambda: len(errors) == 3)
     assert states == [("CONNECTING", ""), ("NATS_DOWN", "no route")]
     assert errors == ["DEADLINE_EXCEEDED", "NOT_FOUND", "UNAVAILABLE"]
@@ -507,7 +546,9 @@ def test_leaving_the_block_hands_back(daemon: FakeDaemon, client: sluice.Client)
 # --- fetches ---
 
 
-def test_a_fetch_asks_for_what_it_returns_and_holds_nothing_afterwards(daemon: FakeDaemon, client: sluice.Client) -> None:
+def test_a_fetch_asks_for_what_it_returns_and_holds_nothing_afterwards(
+    daemon: FakeDaemon, client: sluice.Client
+) -> None:
     fetcher = client.fetcher("orders")
     stream = daemon.accept().opened()
     assert stream.credit() == 0
@@ -587,7 +628,9 @@ def test_a_handler_may_not_wait_for_itself(daemon: FakeDaemon, client: sluice.Cl
     assert "start_drain()" in str(told.result(PATIENCE))
 
 
-def test_a_silent_daemon_is_left_after_a_stop(daemon: FakeDaemon, client: sluice.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_daemon_is_left_after_a_stop(
+    daemon: FakeDaemon, client: sluice.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sluice._session.STOP_TIMEOUT", 0.05)
     consumption = client.consume("orders", ack)
     stream = daemon.accept().opened()

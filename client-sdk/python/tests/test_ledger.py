@@ -23,8 +23,12 @@ class Book(Ledger):
         self.on_opened({})
         self.told: list[Settlement] = []  # by the last receive()
 
-    def receive(self, id: int, sequence: int, num_delivered: int = 1, stored: int = 0, token: bytes = b"") -> pb.Delivery:
-        delivery = pb.Delivery(id=id, stream_sequence=sequence, num_delivered=num_delivered, token=token or b"token of %d" % id)
+    def receive(
+        self, id: int, sequence: int, num_delivered: int = 1, stored: int = 0, token: bytes = b""
+    ) -> pb.Delivery:
+        delivery = pb.Delivery(
+            id=id, stream_sequence=sequence, num_delivered=num_delivered, token=token or b"token of %d" % id
+        )
         delivery.timestamp.FromSeconds(stored or sequence)
         _, self.told = self.accept([delivery])
         return delivery
@@ -71,7 +75,8 @@ def test_resuming_names_what_is_held_and_the_last_verdicts(book: Book) -> None:
 
 
 def test_only_what_may_be_settled_elsewhere_is_named_with_its_token(book: Book) -> None:
-    """A second NAK through another daemon would take the message from its new holder; so would a verdict on what the first daemon has given back."""
+    """A second NAK through another daemon would take the message from its new holder; so would a verdict on what the
+    first daemon has given back."""
     book.begin(1, 1)
     book.receive(2, 2)
     book.finish(3, 3)

@@ -8,7 +8,7 @@ import datetime
 import pytest
 
 import sluice
-from sluice import _backoff, _credit
+from sluice import _credit
 from sluice._backoff import Backoff
 from sluice._credit import CreditWindow
 from sluice._lanes import Frame, Lanes, Queue
@@ -41,7 +41,14 @@ class TestOptions:
         assert set(ConsumeOptions.__annotations__) == {field.name for field in dataclasses.fields(Options)}
 
     @pytest.mark.parametrize(
-        ("name", "value"), [("concurrency", 0), ("concurrency", 10_001), ("max_batch", 257), ("credit_messages", -1), ("credit_bytes", 1 << 31)]
+        ("name", "value"),
+        [
+            ("concurrency", 0),
+            ("concurrency", 10_001),
+            ("max_batch", 257),
+            ("credit_messages", -1),
+            ("credit_bytes", 1 << 31),
+        ],
     )
     def test_what_is_out_of_bounds_is_refused_by_its_name(self, name: str, value: int) -> None:
         with pytest.raises(ValueError, match=f"{name} must be"):
@@ -49,8 +56,10 @@ class TestOptions:
 
 
 class TestBackoff:
-    def test_none_first_then_doubling_to_the_longest_less_up_to_a_quarter(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(_backoff.random, "uniform", lambda _least, most: most)
+    def test_none_first_then_doubling_to_the_longest_less_up_to_a_quarter(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("random.uniform", lambda _least, most: most)
         backoff = Backoff(0.1, 0.5)
         assert [backoff.next() for _ in range(5)] == [0.0, 0.1, 0.2, 0.4, 0.5]
         backoff.reset()

@@ -6,8 +6,8 @@ import random
 
 
 class Backoff:
-    """None before the first attempt, then doubling from `first` to `longest` seconds, each shortened by up to a quarter at random so
-    that a fleet does not knock in step."""
+    """None before the first attempt, then doubling from `first` to `longest` seconds, each shortened by up to a quarter
+    at random so that a fleet does not knock in step."""
 
     def __init__(self, first: float, longest: float) -> None:
         self._first = first

@@ -10,7 +10,8 @@ from .verdicts import Duration, to_seconds
 
 
 class BaseConsumption:
-    """Reconnects for ever, unless the daemon says that there is no point (unknown consumer, bad request, no permission, not a Sluice daemon)."""
+    """Reconnects for ever, unless the daemon says that there is no point (unknown consumer, bad request, no permission,
+    not a Sluice daemon)."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -25,7 +25,9 @@ MessageT = TypeVar("MessageT")
 class Identity:
     """Whom to talk to, and as whom."""
 
-    def __init__(self, address: Optional[str], client_id: Optional[str], first_retry: float, longest_retry: float) -> None:
+    def __init__(
+        self, address: Optional[str], client_id: Optional[str], first_retry: float, longest_retry: float
+    ) -> None:
         self.address = address or os.environ.get("SLUICE_ADDRESS") or DEFAULT_ADDRESS
         self.client_id = to_utf8(client_id or _make_client_id(), LONGEST_CLIENT_ID)
         self._first_retry = first_retry

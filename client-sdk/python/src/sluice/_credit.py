@@ -11,8 +11,8 @@ SECONDS = 0.25
 
 
 class CreditWindow:
-    """When the app does not say: what its handlers finish in a quarter of a second. Enough that quick ones never wait for the daemon,
-    and so little that slow ones finish what they hold within a drain."""
+    """When the app does not say: what its handlers finish in a quarter of a second. Enough that quick ones never wait
+    for the daemon, and so little that slow ones finish what they hold within a drain."""
 
     def __init__(self, fixed: int, concurrency: int) -> None:
         """`fixed`: the app's own choice; 0: none."""
@@ -24,7 +24,8 @@ class CreditWindow:
         self._measured_settled = 0
 
     def update(self, now: float, settled: int) -> Optional[int]:
-        """When messages arrive: `settled` is the count of verdicts so far. Returns the new credit, if it is to change."""
+        """When messages arrive: `settled` is the count of verdicts so far. Returns the new credit, if it is to
+        change."""
         elapsed = now - self._measured_at
         if not self._adapts or elapsed < INTERVAL:
             return None

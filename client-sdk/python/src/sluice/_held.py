@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 
 class Held:
-    """From its start until its verdict. What waits for a handler is but a Delivery, and what is settled but a line in the Ledger: these
-    are many, and Python's garbage collector counts every object of a class. Guarded by the Session's lock."""
+    """From its start until its verdict. What waits for a handler is but a Delivery, and what is settled but a line in
+    the Ledger: these are many, and Python's garbage collector counts every object of a class. Guarded by the Session's
+    lock."""
 
     # Defaults of the class: what is not set costs nothing.
     settled = False
@@ -40,7 +41,7 @@ def unsettleable(delivery: Delivery) -> Held:
 
 
 def stored_ns(delivery: Delivery) -> int:
-    """When JetStream stored it: with the stream sequence, its name for one message. The sequence alone may mean another one after a stream
-    was made anew."""
+    """When JetStream stored it: with the stream sequence, its name for one message. The sequence alone may mean another
+    one after a stream was made anew."""
     stored = delivery.timestamp
     return stored.seconds * 1_000_000_000 + stored.nanos

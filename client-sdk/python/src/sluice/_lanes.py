@@ -1,4 +1,5 @@
-"""What waits for a handler, in the order of arrival; bounded by the credit. No threads, no I/O; guarded by the Session's lock."""
+"""What waits for a handler, in the order of arrival; bounded by the credit. No threads, no I/O; guarded by the
+Session's lock."""
 
 from __future__ import annotations
 

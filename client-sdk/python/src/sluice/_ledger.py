@@ -26,8 +26,8 @@ class Settlement(NamedTuple):
 
 
 class Ledger:
-    """All that keeps a message from being handled twice when a stream or its daemon goes. No threads, no I/O; guarded by the
-    Session's lock.
+    """All that keeps a message from being handled twice when a stream or its daemon goes. No threads, no I/O; guarded
+    by the Session's lock.
 
     A stream that is opened answers which of the messages it still holds:
 
@@ -36,8 +36,8 @@ class Ledger:
         settled, resumed    its verdict got lost on the way: sent again, and in doubt as well
         settled, not        the verdict arrived, or its daemon died with it: in doubt
 
-    JetStream delivers an orphan, or one in doubt whose ack it never saw, once more. If that comes to this app, the orphan's handler
-    goes on for the new attempt, and the verdict in doubt is given again.
+    JetStream delivers an orphan, or one in doubt whose ack it never saw, once more. If that comes to this app, the
+    orphan's handler goes on for the new attempt, and the verdict in doubt is given again.
     """
 
     def __init__(self, credit: int, remembered: int) -> None:
@@ -73,8 +73,8 @@ class Ledger:
         orphan = self._orphans.get(sequence)
         if orphan is not None and stored_ns(orphan.delivery) == stored:
             if orphan.stream == self.stream:
-                # A lease that ended on this same stream: the daemon still counts the old id against the credit. It suppresses a nak
-                # that is late.
+                # A lease that ended on this same stream: the daemon still counts the old id against the credit. It
+                # suppresses a nak that is late.
                 told.append(Settlement(orphan.id, NAK))
                 del self._held[orphan.id]
             self._adopt(orphan, arrived.id)
@@ -110,8 +110,8 @@ class Ledger:
         return started
 
     def settle(self, held: Held, verdict: Verdict) -> Optional[int]:
-        """The app's verdict, the first for this message. Returns the id to tell the daemon it for; none: it must not, or cannot now, and
-        is told once a stream has resumed it."""
+        """The app's verdict, the first for this message. Returns the id to tell the daemon it for; none: it must not,
+        or cannot now, and is told once a stream has resumed it."""
         held.settled = True
         self._count(verdict)
         delivery, id = held.delivery, held.id
@@ -120,6 +120,7 @@ class Ledger:
             del self._orphans[sequence]
         if held.cancelled or id in self._resumed:  # JetStream may have sent it again before the verdict is there
             self._doubts.add(sequence, stored, verdict)
+            self._resumed.discard(id)
         if held.stream != self.stream:
             if held.outcome is not None:
                 self.outcomes.append((held.outcome, Outcome.FAILED))
@@ -153,9 +154,10 @@ class Ledger:
     # --- streams come and go ---
 
     def name_held(self, kept: bool) -> list[pb.Held]:
-        """For Open.resume: what is held, then the last verdicts, the newest first, as far as it fits into a request. With a token goes
-        what may be settled through another daemon process: acks always, as they do no harm; what has no verdict, and terms, only if they
-        are `kept`, that is, no daemon can have given them back; naks never, as a second one could take the message from its new holder."""
+        """For Open.resume: what is held, then the last verdicts, the newest first, as far as it fits into a request.
+        With a token goes what may be settled through another daemon process: acks always, as they do no harm; what has
+        no verdict, and terms, only if they are `kept`, that is, no daemon can have given them back; naks never, as a
+        second one could take the message from its new holder."""
         named: list[pb.Held] = []
         size = 0
         for id, token in self._names(kept):

@@ -38,8 +38,8 @@ class Runs:
 
 
 class Outbox:
-    """One write is in flight at a time; verdicts queued meanwhile go out together in the next. Bounded by the credit: a held message has
-    one verdict, and at most one in_progress queued. Guarded by the Session's lock."""
+    """One write is in flight at a time; verdicts queued meanwhile go out together in the next. Bounded by the credit: a
+    held message has one verdict, and at most one in_progress queued. Guarded by the Session's lock."""
 
     def __init__(self) -> None:
         self._queue: deque[Union[pb.ConsumeRequest, Runs]] = deque()

@@ -1,5 +1,5 @@
-"""One consumption over all its streams: what has to be said to the daemon next, and what may be started. No threads and no I/O of its own,
-so that the threads of `sluice` and the tasks of `sluice.aio` obey the same rules."""
+"""One consumption over all its streams: what has to be said to the daemon next, and what may be started. No threads and
+no I/O of its own, so that the threads of `sluice` and the tasks of `sluice.aio` obey the same rules."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class Ports(Protocol):
         """Messages were cancelled, or it has closed."""
 
     def alarm(self) -> None:
-        """There is something to absorb(), or for on_ended() to reconsider. From any thread, from signal handlers and finalizers too:
-        takes no lock that its caller may hold."""
+        """There is something to absorb(), or for on_ended() to reconsider. From any thread, from signal handlers and
+        finalizers too: takes no lock that its caller may hold."""
 
 
 class Wish(enum.IntEnum):
@@ -97,8 +97,8 @@ class Session:
     CONNECTING --Opened--> open ---(stream ends)---> CONNECTING, after a backoff
                              '---(the app's drain is over, stop(), a permanent error)---> closed
 
-    Its driver opens streams, passes on what comes, asks what to write, and calls the hooks that take_told() names. Everything here may be
-    called from any thread; what the docs say is "with the lock" wants its caller to hold it.
+    Its driver opens streams, passes on what comes, asks what to write, and calls the hooks that take_told() names.
+    Everything here may be called from any thread; what the docs say is "with the lock" wants its caller to hold it.
     """
 
     def __init__(self, options: SessionOptions, ports: Ports) -> None:
@@ -474,12 +474,13 @@ class Session:
         self._wake_writer()
 
     def _hands_back(self) -> bool:
-        """Whether a drain gives back what waits, as the app wants it so, or as there is no loop that would work it off."""
+        """Whether a drain gives back what waits, as the app wants it so, or as there is no loop that would work it
+        off."""
         return self.options.consume.hand_back or (self.options.in_loops and self._loops == 0)
 
     def _still_kept(self) -> bool:
-        """Whether a daemon that died since can have given back nothing of what the last stream held: not by the end of a drain, and not by
-        the end of its resume window."""
+        """Whether a daemon that died since can have given back nothing of what the last stream held: not by the end of
+        a drain, and not by the end of its resume window."""
         now = time.monotonic()
         by_drain = self._drained or (self._drain_deadline is not None and now >= self._drain_deadline)
         return not by_drain and now - self._last_connected < RESUME_WINDOW
@@ -573,10 +574,14 @@ class Session:
                 self._ledger.confirm(result.ids, outcome)
                 if outcome is Outcome.LATE:
                     stats.late += count
-                    self._tell_failed("DEADLINE_EXCEEDED", f"{count} verdicts came after their lease had ended", result.detail)
+                    self._tell_failed(
+                        "DEADLINE_EXCEEDED", f"{count} verdicts came after their lease had ended", result.detail
+                    )
                 elif outcome is Outcome.NOT_HELD:
                     stats.not_held += count
-                    self._tell_failed("NOT_FOUND", f"{count} verdicts were for messages that the daemon does not hold", result.detail)
+                    self._tell_failed(
+                        "NOT_FOUND", f"{count} verdicts were for messages that the daemon does not hold", result.detail
+                    )
                 elif outcome is Outcome.FAILED:
                     stats.failed += count
                     self._tell_failed("UNAVAILABLE", f"{count} verdicts could not be confirmed", result.detail)
@@ -589,7 +594,9 @@ class Session:
                 self._drain_deadline = time.monotonic() + (deadline - time.time())
                 if self._wish is not Wish.STOP:
                     self._give_up = self._drain_deadline + DRAIN_GRACE
-            log.info("%s: draining, as %s asked for it", self.options.consumer, "the daemon" if by_daemon else "this app")
+            log.info(
+                "%s: draining, as %s asked for it", self.options.consumer, "the daemon" if by_daemon else "this app"
+            )
             when = None if deadline is None else _wire.to_datetime(deadline)
             self._tell(self.options.consume.on_draining, Draining(by_daemon, when))
 

@@ -27,8 +27,8 @@ Work = Callable[["Subscription"], None]
 
 
 class Subscription:
-    """One consumption: its session's own thread, which opens and reads the streams and calls the hooks, and the threads of the handlers. gRPC
-    has another thread for each stream, which waits for something to write in _requests()."""
+    """One consumption: its session's own thread, which opens and reads the streams and calls the hooks, and the threads
+    of the handlers. gRPC has another thread for each stream, which waits for something to write in _requests()."""
 
     def __init__(self, options: SessionOptions, channel: grpc.Channel) -> None:
         self.session = Session(options, self)
@@ -125,7 +125,9 @@ class Subscription:
 
     # --- gRPC's thread ---
 
-    def _requests(self, attempt: int, written: queue.SimpleQueue[None], made: Future[grpc.Call]) -> Iterator[pb.ConsumeRequest]:
+    def _requests(
+        self, attempt: int, written: queue.SimpleQueue[None], made: Future[grpc.Call]
+    ) -> Iterator[pb.ConsumeRequest]:
         """gRPC asks for the next one when the one before is on its way."""
         session = self.session
         while True:

@@ -29,7 +29,8 @@ C = TypeVar("C", bound=Consumption)
 
 
 class Client:
-    """Opens nothing by itself: connecting, and reconnecting, is each consumption's own business. Thread-safe. Closing it stops what it opened.
+    """Opens nothing by itself: connecting, and reconnecting, is each consumption's own business. Thread-safe. Closing
+    it stops what it opened.
 
         with sluice.Client() as client:
             sluice.run(client.consume("orders", handle, concurrency=8))
@@ -47,11 +48,11 @@ class Client:
         longest_retry: float = LONGEST_RETRY,
     ) -> None:
         """`address`: of the daemon, as gRPC spells it. Default: $SLUICE_ADDRESS, else unix:///run/sluice/sluice.sock.
-        `client_id`: names this app instance, so that after a reconnect it keeps what it holds. Two live apps must not share one. At most 128
-        bytes. Default: host-pid-random.
+        `client_id`: names this app instance, so that after a reconnect it keeps what it holds. Two live apps must not
+        share one. At most 128 bytes. Default: host-pid-random.
         `credentials`: default none, as fits a socket in the same pod.
-        `first_retry`, `longest_retry`: seconds between attempts to connect; they double from the one to the other, shortened at random by up to
-        a quarter. A stream that had lived is retried at once first."""
+        `first_retry`, `longest_retry`: seconds between attempts to connect; they double from the one to the other,
+        shortened at random by up to a quarter. A stream that had lived is retried at once first."""
         self._identity = Identity(address, client_id, first_retry, longest_retry)
         if credentials is None:
             self._channel = grpc.insecure_channel(self.address, _wire.CHANNEL_OPTIONS)
@@ -68,11 +69,15 @@ class Client:
     def client_id(self) -> str:
         return self._identity.client_id
 
-    def consume(self, consumer: str, handler: Callable[[Message], object], **options: Unpack[ConsumeOptions]) -> Consumption:
-        """Calls `handler` for the messages of a consumer of the daemon's configuration, from now on, on `concurrency` threads.
+    def consume(
+        self, consumer: str, handler: Callable[[Message], object], **options: Unpack[ConsumeOptions]
+    ) -> Consumption:
+        """Calls `handler` for the messages of a consumer of the daemon's configuration, from now on, on `concurrency`
+        threads.
 
-        A handler that returns acks; one that raises naks; `RetryAfter(delay)` naks with a delay and `Reject(reason)` terms, raised or returned.
-        With `manual` it calls the message's own ack(), nak() and term() instead, when it likes. Options: see `sluice.Options`."""
+        A handler that returns acks; one that raises naks; `RetryAfter(delay)` naks with a delay and `Reject(reason)`
+        terms, raised or returned. With `manual` it calls the message's own ack(), nak() and term() instead, when it
+        likes. Options: see `sluice.Options`."""
         work = work_off(_plain(handler), bool(options.get("manual", False)))
         return self._start(Consumption, consumer, dict(options), work=work)
 
@@ -84,12 +89,15 @@ class Client:
         batch: int = MOST_IN_FRAME,
         **options: Unpack[ConsumeOptions],
     ) -> Consumption:
-        """The same with lists of 1 to `batch` messages: as many as there are, without waiting for more. Returning acks all of them, raising naks
-        all, but for those that the handler has settled itself. Several times as fast as one by one."""
+        """The same with lists of 1 to `batch` messages: as many as there are, without waiting for more. Returning acks
+        all of them, raising naks all, but for those that the handler has settled itself. Several times as fast as one
+        by one."""
         if batch < 1:
             raise ValueError(f"batch must be at least 1, not {batch}")
         if options.get("manual"):
-            raise ValueError("a batch has one verdict at its end: settle its exceptions by message.nak(), and leave out manual")
+            raise ValueError(
+                "a batch has one verdict at its end: settle its exceptions by message.nak(), and leave out manual"
+            )
         return self._start(Consumption, consumer, dict(options), work=work_off_batches(_plain(handler), batch))
 
     def messages(self, consumer: str, **options: Unpack[ConsumeOptions]) -> Messages:
@@ -116,7 +124,9 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: Optional[type[BaseException]], value: Optional[BaseException], traceback: Optional[TracebackType]) -> None:
+    def __exit__(
+        self, kind: Optional[type[BaseException]], value: Optional[BaseException], traceback: Optional[TracebackType]
+    ) -> None:
         self.close()
 
     def _start(
@@ -135,7 +145,9 @@ class Client:
 
         with self._lock:
             self._consumptions = [known for known in self._consumptions if known._subscription.is_alive()]
-            session_options: SessionOptions = self._identity.session_options(consumer, options, make_message, on_demand, in_loops)
+            session_options: SessionOptions = self._identity.session_options(
+                consumer, options, make_message, on_demand, in_loops
+            )
             subscription = Subscription(session_options, self._channel)
             subscriptions.append(subscription)
             consumption = made(subscription)

@@ -9,7 +9,8 @@ class End(NamedTuple):
     """Why a consumption has ended."""
 
     code: str = "OK"
-    """As gRPC spells it. OK after a drain or a stop; else NOT_FOUND, INVALID_ARGUMENT, UNIMPLEMENTED or PERMISSION_DENIED."""
+    """As gRPC spells it. OK after a drain or a stop; else NOT_FOUND, INVALID_ARGUMENT, UNIMPLEMENTED or
+    PERMISSION_DENIED."""
     message: str = ""
 
     @property
@@ -20,9 +21,9 @@ class End(NamedTuple):
 class Error(Exception):
     """Told to `on_error`; raised by loops and fetches whose consumption the daemon has refused.
 
-    `code`, as gRPC spells it: INTERNAL a handler raised · DEADLINE_EXCEEDED verdicts came too late · NOT_FOUND verdicts that the
-    daemon knew no message for, or no such consumer · UNAVAILABLE verdicts that could not be confirmed · INVALID_ARGUMENT,
-    UNIMPLEMENTED, PERMISSION_DENIED the daemon refuses.
+    `code`, as gRPC spells it: INTERNAL a handler raised · DEADLINE_EXCEEDED verdicts came too late · NOT_FOUND verdicts
+    that the daemon knew no message for, or no such consumer · UNAVAILABLE verdicts that could not be confirmed ·
+    INVALID_ARGUMENT, UNIMPLEMENTED, PERMISSION_DENIED the daemon refuses.
     """
 
     def __init__(self, code: str, message: str) -> None:

@@ -18,8 +18,8 @@ GATHERING = 0.100
 
 
 class Fetcher(Consumption):
-    """Asks for messages when fetch() is called, and holds nothing back from siblings in between. What is fetched is the caller's to settle; a
-    message that is let go of without a verdict naks.
+    """Asks for messages when fetch() is called, and holds nothing back from siblings in between. What is fetched is the
+    caller's to settle; a message that is let go of without a verdict naks.
 
         with client.fetcher("orders") as orders:
             for message in orders.fetch(10, max_wait=5):
@@ -32,8 +32,9 @@ class Fetcher(Consumption):
         self._one_at_a_time = threading.Lock()
 
     def fetch(self, n: int = 1, max_wait: Duration = 5.0) -> list[Message]:
-        """1..n messages as soon as there are some; none after `max_wait` (seconds or a timedelta), or once it is drained or stopped. Calls of
-        several threads take turns. Raises `sluice.Error` if the daemon refuses the consumer."""
+        """1..n messages as soon as there are some; none after `max_wait` (seconds or a timedelta), or once it is
+        drained or stopped. Calls of several threads take turns. Raises `sluice.Error` if the daemon refuses the
+        consumer."""
         check_count(n)
         give_up = time.monotonic() + to_seconds(max_wait)
         with self._one_at_a_time:

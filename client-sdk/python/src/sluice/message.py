@@ -23,8 +23,8 @@ class AnySubscription(Protocol):
 
 
 class BaseMessage:
-    """What `sluice.Message` and `sluice.aio.Message` have in common. Text that is no UTF-8 (NATS promises no character set) comes with
-    lone surrogates, as with os.fsdecode(): `.encode("utf-8", "surrogateescape")` gives the bytes."""
+    """What `sluice.Message` and `sluice.aio.Message` have in common. Text that is no UTF-8 (NATS promises no character
+    set) comes with lone surrogates, as with os.fsdecode(): `.encode("utf-8", "surrogateescape")` gives the bytes."""
 
     __slots__ = ("_delivery", "_held", "_subscription")
 
@@ -93,13 +93,13 @@ class BaseMessage:
     # --- the duty ---
 
     def ack(self) -> bool:
-        """Done: JetStream will not deliver it again. Only the first verdict counts: False, it has one. Never blocks on the network: verdicts
-        are queued and go out together. From any thread, as all that follows."""
+        """Done: JetStream will not deliver it again. Only the first verdict counts: False, it has one. Never blocks on
+        the network: verdicts are queued and go out together. From any thread, as all that follows."""
         return self._subscription.session.settle(self._held, ACK)
 
     def nak(self, delay: Duration = 0) -> bool:
-        """Failed: JetStream delivers it again, to any app, not before `delay` from now: seconds or a timedelta, at most 24 h. 0: at once, or
-        by the consumer's redelivery policy."""
+        """Failed: JetStream delivers it again, to any app, not before `delay` from now: seconds or a timedelta, at most
+        24 h. 0: at once, or by the consumer's redelivery policy."""
         return self._subscription.session.settle(self._held, nak(delay))
 
     def term(self, reason: str = "") -> bool:
@@ -107,8 +107,9 @@ class BaseMessage:
         return self._subscription.session.settle(self._held, term(reason))
 
     def in_progress(self) -> bool:
-        """Still at work: restarts the ack wait and the daemon's longest lease (10 min by default). The daemon keeps the ack wait from running
-        out by itself, so only work that takes longer than the lease needs this. False: it has a verdict."""
+        """Still at work: restarts the ack wait and the daemon's longest lease (10 min by default). The daemon keeps the
+        ack wait from running out by itself, so only work that takes longer than the lease needs this. False: it has a
+        verdict."""
         return self._subscription.session.in_progress(self._held)
 
     @property
@@ -117,9 +118,9 @@ class BaseMessage:
 
     @property
     def cancelled(self) -> bool:
-        """True once nobody waits for this verdict any more: its lease ended, the daemon was lost, the drain's deadline is over, or the
-        consumption stopped. Long work may as well give up. May turn false again, if the message comes back while this one is still at work: it
-        then stands for the new attempt."""
+        """True once nobody waits for this verdict any more: its lease ended, the daemon was lost, the drain's deadline
+        is over, or the consumption stopped. Long work may as well give up. May turn false again, if the message comes
+        back while this one is still at work: it then stands for the new attempt."""
         return self._held.cancelled
 
     @property
@@ -149,7 +150,8 @@ class Message(BaseMessage):
         return self._outcome()
 
     def wait_cancelled(self, timeout: Optional[float] = None) -> bool:
-        """Waits until `cancelled`, at most `timeout` seconds; returns `cancelled`. A sleep that ends early when the work is in vain."""
+        """Waits until `cancelled`, at most `timeout` seconds; returns `cancelled`. A sleep that ends early when the
+        work is in vain."""
         return self._subscription.wait_cancelled(self._held, timeout)
 
 

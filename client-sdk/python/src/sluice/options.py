@@ -119,29 +119,34 @@ class Options:
     """The options of one consumption, with their defaults."""
 
     concurrency: int = 1
-    """Handlers that run at once, 1..10,000. 1: one after the other, in the order of delivery. Loops and fetches have no use for it."""
+    """Handlers that run at once, 1..10,000. 1: one after the other, in the order of delivery. Loops and fetches have no
+    use for it."""
     credit_messages: int = 0
-    """Most messages held at once, running and waiting, at most 1,048,576. 0: what the handlers finish in 250 ms, at least 4 per
-    handler and 8, at most 4,096 (or 4 per handler)."""
+    """Most messages held at once, running and waiting, at most 1,048,576. 0: what the handlers finish in 250 ms, at
+    least 4 per handler and 8, at most 4,096 (or 4 per handler)."""
     credit_bytes: int = 0
     """Most bytes of subjects, headers and data held at once, at most 1 GiB. 0: the daemon's 8 MiB."""
     max_batch: int = 0
     """Most messages in one frame, 1..256. 0: 256."""
     key: Optional[KeyFunction] = None
-    """Messages with the same key never run at once, and run in order of delivery. Default: the key the daemon tells, if any."""
+    """Messages with the same key never run at once, and run in order of delivery. Default: the key the daemon tells, if
+    any."""
     hand_back: bool = False
     """When the app drains, what waits in the client is handed back (NAK) instead of being worked off."""
     manual: bool = False
-    """The handler, or the loop's turn, settles by `m.ack()`, `m.nak()` and `m.term()`, when it likes. A message that is let go of
-    without a verdict naks."""
+    """The handler, or the loop's turn, settles by `m.ack()`, `m.nak()` and `m.term()`, when it likes. A message that is
+    let go of without a verdict naks."""
     confirm: bool = False
     """Each verdict is confirmed by the NATS server, and `m.outcome()` tells: about half the rate."""
     resumable: bool = True
-    """Ask for a token with each message, by which it can be settled through the successor of a daemon that was killed."""
+    """Ask for a token with each message, by which it can be settled through the successor of a daemon that was
+    killed."""
     remembered: int = 4096
-    """Verdicts kept in case their daemon dies before JetStream knows: such a message is not handled twice. At least the credit."""
+    """Verdicts kept in case their daemon dies before JetStream knows: such a message is not handled twice. At least the
+    credit."""
     on_state: Optional[Callable[[State, str], None]] = None
-    """Hooks are called one at a time while the stream is not read: be quick. What they raise is logged and otherwise ignored."""
+    """Hooks are called one at a time while the stream is not read: be quick. What they raise is logged and otherwise
+    ignored."""
     on_draining: Optional[Callable[[Draining], None]] = None
     on_drained: Optional[Callable[[DrainReport], None]] = None
     on_error: Optional[Callable[[Error], None]] = None

@@ -15,11 +15,13 @@ from .verdicts import Duration
 
 
 def run(*consumptions: Consumption, timeout: Optional[Duration] = None) -> DrainReport:
-    """Waits for SIGTERM or SIGINT, drains, returns the report; or returns when the consumption ends by itself. With several consumptions
-    it drains all of them at once, and the report is their sum.
+    """Waits for SIGTERM or SIGINT, drains, returns the report; or returns when the consumption ends by itself. With
+    several consumptions it drains all of them at once, and the report is their sum.
 
-    A second SIGINT kills the process. `timeout`: see `Consumption.drain`. In the main thread only, as signals are Python's there."""
-    news: queue.SimpleQueue[bool] = queue.SimpleQueue()  # safe to put into from a signal handler, unlike an Event; true: a signal
+    A second SIGINT kills the process. `timeout`: see `Consumption.drain`. In the main thread only, as signals are
+    Python's there."""
+    # True: a signal. A SimpleQueue, as it is safe to put into from a signal handler, unlike an Event.
+    news: queue.SimpleQueue[bool] = queue.SimpleQueue()
     with _caught(signal.SIGTERM, news):
         with _caught(signal.SIGINT, news):
             _await(consumptions, news)

@@ -63,7 +63,8 @@ def to_utf8(text: str, most: int) -> str:
 
 
 class RetryAfter(Exception):
-    """Raised or returned by a handler: nak, to be delivered again not before `delay` (seconds or a timedelta, at most 24 h)."""
+    """Raised or returned by a handler: nak, to be delivered again not before `delay` (seconds or a timedelta, at most
+    24 h)."""
 
     def __init__(self, delay: Duration = 0) -> None:
         super().__init__(f"retry after {to_seconds(delay):g} s")
@@ -71,7 +72,8 @@ class RetryAfter(Exception):
 
 
 class Reject(Exception):
-    """Raised or returned by a handler: term, never to be delivered again. `reason` is for people, at most 1,024 bytes."""
+    """Raised or returned by a handler: term, never to be delivered again. `reason` is for people, at most 1,024
+    bytes."""
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)

@@ -14,10 +14,9 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Optional, TypeVar, Union
 
-from script import Message, Play, Scripts, emit
-
 import sluice
 import sluice.aio
+from script import Message, Play, Scripts, emit
 
 T = TypeVar("T")
 Consumption = Union[sluice.Consumption, sluice.aio.Consumption]
@@ -70,7 +69,9 @@ class Driver:
         if isinstance(options.get("key"), str):
             options["key"] = _key_function(options["key"])
         consumer, style, confirm = command["consumer"], command["style"], bool(options.get("confirm"))
-        self._plays[name] = lambda message: Play(self._scripts, name, consumer, style not in ("handler", "async"), confirm, message)
+        self._plays[name] = lambda message: Play(
+            self._scripts, name, consumer, style not in ("handler", "async"), confirm, message
+        )
         options.update(_hooks(name))
         if style == "async":
             self._consume_async(name, consumer, client_id, confirm, options)
@@ -83,11 +84,15 @@ class Driver:
         elif style == "fetch":
             consumption = client.fetcher(consumer, **options)
         else:
-            consumption = client.consume(consumer, lambda message: self._handle(name, message), manual=style == "manual", **options)
+            consumption = client.consume(
+                consumer, lambda message: self._handle(name, message), manual=style == "manual", **options
+            )
         self._consumptions[name] = consumption
         _in_background(lambda: _tell_closed(name, consumption.closed()))
 
-    def _consume_async(self, name: str, consumer: str, client_id: Optional[str], confirm: bool, options: dict[str, Any]) -> None:
+    def _consume_async(
+        self, name: str, consumer: str, client_id: Optional[str], confirm: bool, options: dict[str, Any]
+    ) -> None:
         client = self._aio_clients.setdefault(client_id, sluice.aio.Client(client_id=client_id))
 
         async def handle(message: sluice.aio.Message) -> None:

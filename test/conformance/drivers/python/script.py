@@ -51,7 +51,9 @@ class Scripts:
 class Play:
     """One message in the hands of a handler."""
 
-    def __init__(self, scripts: Scripts, name: str, consumer: str, manual: bool, confirm: bool, message: Message) -> None:
+    def __init__(
+        self, scripts: Scripts, name: str, consumer: str, manual: bool, confirm: bool, message: Message
+    ) -> None:
         self.message = message
         self.verdict = ""
         self._scripts = scripts
@@ -63,7 +65,9 @@ class Play:
         self._second: dict[str, bool] = {}
         if confirm and isinstance(message, sluice.Message):
             sequence = message.sequence  # not the message: its last hold may be the one that is let go of
-            message.outcome().add_done_callback(lambda outcome: emit("result", **{"as": name}, sequence=sequence, outcome=outcome.result().value))
+            message.outcome().add_done_callback(
+                lambda outcome: emit("result", **{"as": name}, sequence=sequence, outcome=outcome.result().value)
+            )
 
     def steps(self) -> Generator[float, None, None]:
         """Yields the seconds to wait before it goes on. Raises what the handler is to raise."""
@@ -84,7 +88,14 @@ class Play:
                 self._settle(what, argument)
         if not self.verdict:
             self._settle("ack", "")
-        emit("end", **self._named(), verdict=self.verdict, cancelled=self.message.cancelled, time_ns=time.time_ns(), **self._second)
+        emit(
+            "end",
+            **self._named(),
+            verdict=self.verdict,
+            cancelled=self.message.cancelled,
+            time_ns=time.time_ns(),
+            **self._second,
+        )
         if self._decision is not None:
             raise self._decision
 

@@ -28,8 +28,8 @@ C = TypeVar("C", bound=Consumption)
 
 
 class Client:
-    """Opens nothing by itself: connecting, and reconnecting, is each consumption's own business. For one event loop; closing it stops what it
-    opened.
+    """Opens nothing by itself: connecting, and reconnecting, is each consumption's own business. For one event loop;
+    closing it stops what it opened.
 
         async with sluice.aio.Client() as client:
             await sluice.aio.run(client.consume("orders", handle, concurrency=100))
@@ -58,12 +58,18 @@ class Client:
     def client_id(self) -> str:
         return self._identity.client_id
 
-    def consume(self, consumer: str, handler: Callable[[Message], Awaitable[object]], **options: Unpack[ConsumeOptions]) -> Consumption:
-        """Calls `handler` for the messages of a consumer of the daemon's configuration, from now on, in `concurrency` tasks.
+    def consume(
+        self, consumer: str, handler: Callable[[Message], Awaitable[object]], **options: Unpack[ConsumeOptions]
+    ) -> Consumption:
+        """Calls `handler` for the messages of a consumer of the daemon's configuration, from now on, in `concurrency`
+        tasks.
 
-        A handler that returns acks; one that raises naks; `RetryAfter(delay)` naks with a delay and `Reject(reason)` terms, raised or returned.
-        With `manual` it calls the message's own ack(), nak() and term() instead, when it likes. Options: see `sluice.Options`."""
-        return self._start(Consumption, consumer, dict(options), work=work_off(_async(handler), bool(options.get("manual", False))))
+        A handler that returns acks; one that raises naks; `RetryAfter(delay)` naks with a delay and `Reject(reason)`
+        terms, raised or returned. With `manual` it calls the message's own ack(), nak() and term() instead, when it
+        likes. Options: see `sluice.Options`."""
+        return self._start(
+            Consumption, consumer, dict(options), work=work_off(_async(handler), bool(options.get("manual", False)))
+        )
 
     def consume_batches(
         self,
@@ -73,12 +79,15 @@ class Client:
         batch: int = MOST_IN_FRAME,
         **options: Unpack[ConsumeOptions],
     ) -> Consumption:
-        """The same with lists of 1 to `batch` messages: as many as there are, without waiting for more. Returning acks all of them, raising naks
-        all, but for those that the handler has settled itself. Several times as fast as one by one."""
+        """The same with lists of 1 to `batch` messages: as many as there are, without waiting for more. Returning acks
+        all of them, raising naks all, but for those that the handler has settled itself. Several times as fast as one
+        by one."""
         if batch < 1:
             raise ValueError(f"batch must be at least 1, not {batch}")
         if options.get("manual"):
-            raise ValueError("a batch has one verdict at its end: settle its exceptions by message.nak(), and leave out manual")
+            raise ValueError(
+                "a batch has one verdict at its end: settle its exceptions by message.nak(), and leave out manual"
+            )
         return self._start(Consumption, consumer, dict(options), work=work_off_batches(_async(handler), batch))
 
     def messages(self, consumer: str, **options: Unpack[ConsumeOptions]) -> Messages:
@@ -100,7 +109,9 @@ class Client:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: Optional[type[BaseException]], value: Optional[BaseException], traceback: Optional[TracebackType]) -> None:
+    async def __aexit__(
+        self, kind: Optional[type[BaseException]], value: Optional[BaseException], traceback: Optional[TracebackType]
+    ) -> None:
         await self.close()
 
     def _start(

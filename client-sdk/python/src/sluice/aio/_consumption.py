@@ -19,23 +19,24 @@ if TYPE_CHECKING:
 
 
 class Consumption(BaseConsumption):
-    """Reconnects for ever, unless the daemon says that there is no point (unknown consumer, bad request, no permission, not a Sluice daemon).
-    As a context manager it stops at the end of the block."""
+    """Reconnects for ever, unless the daemon says that there is no point (unknown consumer, bad request, no permission,
+    not a Sluice daemon). As a context manager it stops at the end of the block."""
 
     def __init__(self, subscription: Subscription) -> None:
         super().__init__(subscription.session)
         self._subscription = subscription
 
     async def drain(self, timeout: Optional[Duration] = None) -> DrainReport:
-        """Ends it gracefully: no more messages come, handlers finish, their verdicts are confirmed. Waits for the end. The daemon NAKs what is
-        still held after `timeout` (seconds or a timedelta); None: its own `drain.timeout`. Not for handlers: they have start_drain()."""
+        """Ends it gracefully: no more messages come, handlers finish, their verdicts are confirmed. Waits for the end.
+        The daemon NAKs what is still held after `timeout` (seconds or a timedelta); None: its own `drain.timeout`. Not
+        for handlers: they have start_drain()."""
         self.start_drain(timeout)
         await self.closed()
         return self.drain_report
 
     async def stop(self) -> None:
-        """Ends it at once: what has no verdict yet goes back to JetStream, later verdicts are dropped. Waits until the daemon knows, 5 s at
-        most; not for handlers that run."""
+        """Ends it at once: what has no verdict yet goes back to JetStream, later verdicts are dropped. Waits until the
+        daemon knows, 5 s at most; not for handlers that run."""
         self._session.start_stop()
         await self.closed()
 
@@ -47,7 +48,9 @@ class Consumption(BaseConsumption):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: Optional[type[BaseException]], value: Optional[BaseException], traceback: Optional[TracebackType]) -> None:
+    async def __aexit__(
+        self, kind: Optional[type[BaseException]], value: Optional[BaseException], traceback: Optional[TracebackType]
+    ) -> None:
         await self.stop()
 
 
@@ -59,8 +62,9 @@ class Messages(Consumption):
                 await work(message.data)
                 message.ack()
 
-    Ends when the consumption does; raises `sluice.Error` if the daemon refuses it. A message without a verdict at the end of its turn naks,
-    unless `manual`. A drain without a loop that runs hands back what waits. Several tasks may each run a loop over the same Messages."""
+    Ends when the consumption does; raises `sluice.Error` if the daemon refuses it. A message without a verdict at the
+    end of its turn naks, unless `manual`. A drain without a loop that runs hands back what waits. Several tasks may
+    each run a loop over the same Messages."""
 
     def __aiter__(self) -> Turns:
         return Turns(self._subscription)
@@ -95,8 +99,8 @@ class Turns:
 
 
 class Fetcher(Consumption):
-    """Asks for messages when fetch() is called, and holds nothing back from siblings in between. What is fetched is the caller's to settle; a
-    message that is let go of without a verdict naks.
+    """Asks for messages when fetch() is called, and holds nothing back from siblings in between. What is fetched is the
+    caller's to settle; a message that is let go of without a verdict naks.
 
         async with client.fetcher("orders") as orders:
             for message in await orders.fetch(10, max_wait=5):
@@ -109,8 +113,9 @@ class Fetcher(Consumption):
         self._one_at_a_time = asyncio.Lock()
 
     async def fetch(self, n: int = 1, max_wait: Duration = 5.0) -> list[Message]:
-        """1..n messages as soon as there are some; none after `max_wait` (seconds or a timedelta), or once it is drained or stopped. Calls of
-        several tasks take turns. Raises `sluice.Error` if the daemon refuses the consumer."""
+        """1..n messages as soon as there are some; none after `max_wait` (seconds or a timedelta), or once it is
+        drained or stopped. Calls of several tasks take turns. Raises `sluice.Error` if the daemon refuses the
+        consumer."""
         check_count(n)
         loop = asyncio.get_running_loop()
         give_up = loop.time() + to_seconds(max_wait)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 class Message(BaseMessage):
-    """One attempt at one message, and the duty to settle it. A handler does so by how it ends: see `Client.consume`. Verdicts never block, so there
-    is nothing to await: `message.ack()`."""
+    """One attempt at one message, and the duty to settle it. A handler does so by how it ends: see `Client.consume`.
+    Verdicts never block, so there is nothing to await: `message.ack()`."""
 
     __slots__ = ()
     _subscription: Subscription
@@ -25,7 +25,8 @@ class Message(BaseMessage):
         return await asyncio.wrap_future(self._outcome())
 
     async def wait_cancelled(self, timeout: Optional[float] = None) -> bool:
-        """Waits until `cancelled`, at most `timeout` seconds; returns `cancelled`. A sleep that ends early when the work is in vain."""
+        """Waits until `cancelled`, at most `timeout` seconds; returns `cancelled`. A sleep that ends early when the
+        work is in vain."""
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._subscription.wait_for(lambda: self._held.cancelled), timeout)
         return self._held.cancelled

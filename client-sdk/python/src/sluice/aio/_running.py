@@ -13,8 +13,9 @@ from ._consumption import Consumption
 
 
 async def run(*consumptions: Consumption, timeout: Optional[Duration] = None) -> DrainReport:
-    """Waits for SIGTERM or SIGINT, drains, returns the report; or returns when the consumption ends by itself. With several consumptions
-    it drains all of them at once, and the report is their sum. A second SIGINT kills the process. `timeout`: see `Consumption.drain`."""
+    """Waits for SIGTERM or SIGINT, drains, returns the report; or returns when the consumption ends by itself. With
+    several consumptions it drains all of them at once, and the report is their sum. A second SIGINT kills the process.
+    `timeout`: see `Consumption.drain`."""
     loop = asyncio.get_running_loop()
     signalled = asyncio.Event()
     ended = asyncio.ensure_future(asyncio.gather(*(consumption.closed() for consumption in consumptions)))

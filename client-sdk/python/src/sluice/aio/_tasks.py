@@ -30,8 +30,8 @@ TURN = 64
 
 
 class Subscription:
-    """One consumption: its session's task, which opens and reads the streams and calls the hooks, a task that writes, and the tasks of the
-    handlers. Made on its loop's thread; verdicts may come from others."""
+    """One consumption: its session's task, which opens and reads the streams and calls the hooks, a task that writes,
+    and the tasks of the handlers. Made on its loop's thread; verdicts may come from others."""
 
     def __init__(self, options: SessionOptions, channel: grpc.aio.Channel) -> None:
         self.session = Session(options, self)
@@ -135,7 +135,9 @@ class Subscription:
         except grpc.aio.AioRpcError as error:
             return End(error.code().name, error.details() or "")
         except asyncio.CancelledError:
-            if writer.done() and not writer.cancelled():  # it has lost patience, and cancelled the stream: not this task
+            if (
+                writer.done() and not writer.cancelled()
+            ):  # it has lost patience, and cancelled the stream: not this task
                 return End("CANCELLED", "the daemon did not answer in time")
             stream.cancel()
             raise
