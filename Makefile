@@ -5,7 +5,8 @@ DEBIAN_PACKAGES := \
   build-essential ccache cmake git lld ninja-build pkg-config \
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc \
   libnats-dev libabsl-dev libcli11-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev \
-  libssl-dev libgtest-dev libgmock-dev nats-server openssl procps python3 \
+  libssl-dev libgtest-dev libgmock-dev nats-server openssl procps \
+  python3 python3-yaml python3-grpcio python3-protobuf \
   clang-format clang-tidy
 
 # Besides Debian's 2.9, the tests use these nats-servers, built from the Go module proxy where Go is installed.
@@ -39,6 +40,12 @@ run: deps build ## a real nats-server, the daemon and an app in one terminal; Ct
 .PHONY: test
 test: deps servers build ## every test. ONLY=regex for some, SEEDS=n or SEED=k for the simulation
 	@ctest --test-dir build/release --output-on-failure --no-tests=error -j$(JOBS) $(if $(ONLY),-R '$(ONLY)') $(ARGS)
+
+.PHONY: conformance
+conformance: deps servers build ## the scenarios with every SDK. ONLY='drain*' for some, ARGS='--languages go,node'
+	@for language in cpp go python node java; do \
+	  $(MAKE) --no-print-directory -C client-sdk/$$language driver || echo "no driver for $$language"; done
+	@test/conformance/runner.py $(if $(ONLY),--only '$(ONLY)') $(ARGS)
 
 .PHONY: bench
 bench: deps servers build ## through the daemon, beside a bare gRPC stream, cnats and nats.go. ONLY="real direct" for some

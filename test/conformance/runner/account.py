@@ -58,7 +58,9 @@ class Account:
         self.published = {}  # sequence -> Published
         self.events = []  # (driver, event), as they came
         self.attempts = []
+        self.ended = 0  # attempts
         self.told = []
+        self._settled = set()  # (sequence, delivery)
         self.told_lossy = False  # nats-server was away: what passed meanwhile was not heard
         self.most_held = 0  # messages that waited for a verdict, as the server said
         self._release_rest = None
@@ -79,6 +81,7 @@ class Account:
             elif kind in ("end", "cancelled"):
                 attempt = self._running(driver, event.get("as"), event.get("sequence"))
                 if attempt and kind == "end":
+                    self.ended += 1
                     attempt.end = event
                     attempt.cancelled |= bool(event.get("cancelled"))
                 elif attempt:
@@ -96,9 +99,14 @@ class Account:
         if data in (b"", b"+NXT") or len(tokens) < 9:
             return
         word, _, detail = data.decode(errors="replace").partition(" ")
+        told = Told(time.time_ns(), tokens[at - 1], int(tokens[at + 1]), int(tokens[at]), WORDS.get(word, word), detail)
         with self.changed:
-            self.told.append(Told(time.time_ns(), tokens[at - 1], int(tokens[at + 1]), int(tokens[at]),
-                                  WORDS.get(word, word), detail))
+            # To have its verdicts confirmed the daemon may ack what it has acked or terminated: that says nothing new.
+            if (told.sequence, told.delivery) in self._settled:
+                return
+            if told.word in ("ack", "term"):
+                self._settled.add((told.sequence, told.delivery))
+            self.told.append(told)
             self.changed.notify_all()
 
     def _begin(self, driver, event):

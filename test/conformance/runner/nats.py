@@ -3,6 +3,7 @@ to ask JetStream, and to listen in. No library, so that the runner needs none; a
 
 import itertools
 import json
+import re
 import socket
 import threading
 import time
@@ -23,6 +24,7 @@ class Nats:
         self._ids = itertools.count(1)
         self._subscribers = {}
         self.info = json.loads(self._lines.readline().split(b" ", 1)[1])
+        self.version = tuple(int(number) for number in re.findall(r"\d+", self.info["version"])[:3])
         self._inbox = f"_INBOX.conformance.{self.info['client_id']}"
         self._replies = {}
         self._replied = threading.Condition()

@@ -48,7 +48,7 @@ def _play(world):
     except (Red, NatsError, ProcessError) as error:
         return f"at the end: {error}"
     with world.account.changed:
-        found = list(breaches(world.account, world.scenario, world.version))
+        found = list(breaches(world.account, world.scenario, world.nats.version))
     if found:
         return found[0] + (f" (and {len(found) - 1} more)" if len(found) > 1 else "")
     return None

@@ -74,7 +74,7 @@ class NatsServer:
 
     def start(self):
         self._process = Process("nats-server", [self._program, "-c", self._config], self._folder, stdout=subprocess.DEVNULL)
-        _await_listening(self._process, lambda: socket.create_connection(("127.0.0.1", self.port), 1))
+        _await_listening(self._process, lambda: socket.create_connection(("127.0.0.1", self.port), 1).close())
 
     def stop(self):
         self._process.signal(signal.SIGTERM)
@@ -98,9 +98,8 @@ class Daemon:
         _await_listening(self._process, self._connect)
 
     def _connect(self):
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(str(self.socket))
-        return connection
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(self.socket))
 
     def signal(self, number):
         self._process.signal(number)
@@ -123,7 +122,7 @@ def _await_listening(process, connect, seconds=10.0):
     deadline = time.monotonic() + seconds
     while True:
         try:
-            connect().close()
+            connect()
             return
         except OSError:
             if not process.running:

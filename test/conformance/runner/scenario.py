@@ -21,7 +21,8 @@ _EVENT = {event: pattern for event in EVENTS}
 
 STEPS = {
     "publish": ListOf(_MESSAGES),
-    "load": Record(count=integer, per_second=integer, script=text, keys=ListOf(text)),
+    "load": Record(bare="per_second", per_second=integer, script=text, keys=ListOf(text)),
+    "load-ends": Record(),
     "consume": Record(consumer=text, style=one_of(*STYLES), **OPTIONS, **_WHICH),
     "fetch": Record(bare="n", n=integer, max_wait=duration, **_WHICH),
     "drain": Record(timeout=duration, **_WHICH),
@@ -39,7 +40,7 @@ STEPS = {
     "stream": Record(bare="do", do=one_of("create")),
     "app": Record(bare="do", do=one_of("close", "kill", "term", "int", "exited"), code=integer, **_WHO),
 }
-REQUIRED = {"load": ("count", "per_second"), "fetch": ("n", "max_wait"), "release": ("sequence",), "daemon": ("do",),
+REQUIRED = {"load": ("per_second",), "fetch": ("n", "max_wait"), "release": ("sequence",), "daemon": ("do",),
             "nats": ("do",), "stream": ("do",), "app": ("do",)}
 
 EXPECT = Record(

@@ -5,11 +5,12 @@ import threading
 import time
 
 from runner.account import Published
-from runner.nats import NatsError
 from runner.scenario import EVENTS, OPTIONS
 from runner.script import Script
 from runner.shape import match
 from runner.world import WITHIN, Red
+
+MOST_AHEAD = 300  # messages that a load is ahead of the handlers
 
 
 def perform(world, step):
@@ -37,18 +38,22 @@ def _publish(world, given):
 
 
 def _load(world, given):
-    """Publishes in the background, at an even pace."""
+    """Publishes in the background, at an even pace, until the load ends; never more than the apps can catch up with."""
     def publish():
-        start = time.monotonic()
-        for number in range(given["count"]):
-            time.sleep(max(0.0, start + number / given["per_second"] - time.monotonic()))
-            try:
-                world.account.publish(world.nats, [_message(world, given, number)])
-            except NatsError:
-                return  # the scenario has ended before its load
+        account, number = world.account, 0
+        due = time.monotonic()
+        while not world.load_ends.wait(max(0.0, due - time.monotonic())):
+            due = max(due + 1 / given["per_second"], time.monotonic() - 0.1)
+            if len(account.published) - account.ended < MOST_AHEAD:
+                account.publish(world.nats, [_message(world, given, number)])
+                number += 1
 
-    world.loads.append(threading.Thread(target=publish, daemon=True))
-    world.loads[-1].start()
+    world.load = threading.Thread(target=publish, daemon=True)
+    world.load.start()
+
+
+def _load_ends(world, given):
+    world.end_load()
 
 
 def _command(world, given, do, **more):
@@ -179,7 +184,7 @@ def _app(world, given):
 
 
 _STEPS = {
-    "publish": _publish, "load": _load, "consume": _consume, "fetch": _fetch, "drain": _drain,
+    "publish": _publish, "load": _load, "load-ends": _load_ends, "consume": _consume, "fetch": _fetch, "drain": _drain,
     "stop": lambda world, given: _command(world, given, "stop"), "run": lambda world, given: _command(world, given, "run"),
     "stats": _stats, "release": _release, "release-rest": _release_rest, "await": _await, "settled": _settled,
     "server": _server, "daemon": _daemon, "nats": _nats, "stream": _stream, "app": _app,

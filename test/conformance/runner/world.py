@@ -1,7 +1,7 @@
 """What a scenario plays in: its own stream, daemon and apps."""
 
 import itertools
-import re
+import threading
 import time
 
 from runner.account import Account
@@ -29,7 +29,7 @@ class World:
         self.server = self._own_server or server
         self.nats = None
         self.daemon = Daemon(sluice, folder, self._configuration())
-        self.loads = []
+        self.load, self.load_ends = None, threading.Event()
 
     def begin(self):
         self.connect()
@@ -39,6 +39,7 @@ class World:
             self.daemon.start()
 
     def end(self):
+        self.end_load()
         for driver in [*self.drivers.values(), *self.past_drivers]:
             driver.kill()
         self.daemon.kill()
@@ -47,11 +48,16 @@ class World:
         if self._own_server:
             self._own_server.kill()
 
+    def end_load(self):
+        self.load_ends.set()
+        if self.load:
+            self.load.join()
+        self.load, self.load_ends = None, threading.Event()
+
     def connect(self):
         self.nats = Nats(self.server.port)
         self.nats.subscribe(f"$JS.ACK.{self.stream}.>", self.account.take_told)
         self.nats.subscribe(f"$JS.ACK.*.*.{self.stream}.>", self.account.take_told)
-        self.version = tuple(int(number) for number in re.findall(r"\d+", self.nats.info["version"])[:3])
 
     def create_stream(self):
         storage = "file" if self.scenario.own_nats else "memory"
@@ -105,16 +111,18 @@ class World:
                 "num_waiting": info["num_waiting"], "ack_floor": info["ack_floor"]["stream_seq"]}
 
     def await_settled(self, within=None):
-        """Until each message has its verdict, as the server sees it, and each handler has ended."""
-        deadline = min(self.deadline, time.monotonic() + (within or WITHIN))
+        """Until each message has its verdict, as the server sees it, and each handler has ended. As long as something is
+        done, it waits for more than `within`."""
+        began, done = time.monotonic(), -1
         while True:
             infos = {name: self.consumer_info(name) for name in self.scenario.consumers}
-            running = [one.sequence for one in self.account.attempts if not one.end and not one.app.given_up]
-            loading = any(load.is_alive() for load in self.loads)
-            if not running and not loading and all(info and not info["num_pending"] and not info["num_ack_pending"]
-                                                   for info in infos.values()):
+            with self.account.changed:
+                running = [one.sequence for one in self.account.attempts if not one.end and not one.app.given_up]
+                if done != self.account.ended and within is None:
+                    began, done = time.monotonic(), self.account.ended
+            if not running and all(info and not info["num_pending"] and not info["num_ack_pending"] for info in infos.values()):
                 return
-            if time.monotonic() > deadline:
+            if time.monotonic() > min(self.deadline, began + (within or WITHIN)):
                 state = ", ".join(f"{name}: {info['num_pending']} pending, {info['num_ack_pending']} without a verdict" if info
                                   else f"{name}: is not there" for name, info in infos.items())
                 raise Red(f"not settled ({state}; handlers run for {running[:5]})")

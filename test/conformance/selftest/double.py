@@ -167,12 +167,13 @@ class Consumption:
         with self.lock:
             for one in self.running:
                 one.cancel(self.name)
-            self.closed = True
-            self.lock.notify_all()
         if message:
             tell("error", **{"as": self.name}, message=message)
         tell("state", **{"as": self.name}, state="CLOSED", detail=message)
         tell("closed", **{"as": self.name}, code=code, message=message)
+        with self.lock:
+            self.closed = True
+            self.lock.notify_all()
 
     def stream(self):
         with self.lock:
@@ -240,8 +241,8 @@ class Consumption:
                 self.stats["rejoined"] += 1
                 continue
             self.stats["received"] += 1
-            if self.left == 0:
-                self.outgoing.put(settle([one.id], ["nak"]))  # nobody is in the loop any more
+            if self.hands_back():
+                self.outgoing.put(settle([one.id], ["nak"]))
             else:
                 self.waiting.append(one)
 
@@ -252,6 +253,10 @@ class Consumption:
             if one.id is None and one.identity == new.identity and not one.verdict:
                 one.id, one.delivery.token = new.id, new.delivery.token
                 return True
+        # An ack of this very stream may have crossed with the delivery, if the ack wait was over before it came.
+        for one in self.given:
+            if one.identity == new.identity and one.verdict[0] in ("ack", "reject"):
+                self.in_doubt[one.identity] = one.verdict
         if new.identity in self.in_doubt:
             self.outgoing.put(settle([new.id], self.in_doubt[new.identity]))
             return True
@@ -283,6 +288,7 @@ class Consumption:
 
     def cancel_all(self):
         with self.lock:
+            self.waiting = []
             for one in self.running:
                 one.cancel(self.name)
 
@@ -370,15 +376,18 @@ class Consumption:
             self.lock.notify_all()
 
     def send_drain(self):
-        if self.options.get("hand_back") or self.left == 0 or FAULT == "hands-back":
-            for one in self.waiting:
-                self.outgoing.put(settle([one.id], ["nak"]))
-            self.waiting = []
         request = pb.ConsumeRequest()
         request.drain.SetInParent()
         if self.drain_timeout_ms is not None:
             request.drain.timeout.CopyFrom(duration(self.drain_timeout_ms))
         self.outgoing.put(request)
+        if self.hands_back():  # after the drain, or it could come again to this very stream
+            for one in self.waiting:
+                self.outgoing.put(settle([one.id], ["nak"]))
+            self.waiting = []
+
+    def hands_back(self):
+        return self.wish == "drain" and (self.options.get("hand_back") or self.left == 0 or FAULT == "hands-back")
 
     def drained(self):
         """Waits for the end, and tells it."""
@@ -391,6 +400,8 @@ class Consumption:
         return report["completed"]
 
     def stop(self):
+        if FAULT == "ignores-stop":
+            return
         with self.lock:
             self.wish, self.waiting = "stop", []
             for one in self.running:
