@@ -22,7 +22,9 @@ const (
 	drainGrace = 5 * time.Second
 	// For a drain without a timeout of its own, until Draining tells the daemon's.
 	drainDefault = 60 * time.Second
-	stopTimeout  = 5 * time.Second
+	// How long after its deadline a drain that has not ended is taken for over by the handlers.
+	drainPatience = time.Second
+	stopTimeout   = 5 * time.Second
 	// The daemon's default: it has given everything back by then, so a drain has nothing left to wait for.
 	resumeWindow = 5 * time.Second
 	// A stream that lasted this long was a good one: the next is tried without waiting.

@@ -229,8 +229,8 @@ func (s *session) onDraining(draining *sluicepb.Draining) {
 	}
 }
 
-// armDeadline, with the mutex: at the drain's deadline the daemon gives back what is held. Nothing is started any more,
-// and nobody waits for what still runs.
+// armDeadline, with the mutex: at the drain's deadline the daemon gives back what is held, so nothing is started any more.
+// It then says so; a little later nobody waits in any case.
 func (s *session) armDeadline() {
 	if s.deadlineTimer != nil {
 		s.deadlineTimer.Stop()
@@ -239,11 +239,21 @@ func (s *session) armDeadline() {
 	s.deadlineTimer = time.AfterFunc(time.Until(s.drainDeadline), func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.ledger.stream == stream && s.ledger.connected {
-			s.inbox.pause()
-			s.ledger.expire()
+		if s.ledger.stream != stream || !s.ledger.connected {
+			return
 		}
+		s.inbox.pause()
+		s.deadlineTimer = time.AfterFunc(drainPatience, func() { s.expire(stream) })
 	})
+}
+
+// expire: nobody waits any more for what this stream held.
+func (s *session) expire(stream uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ledger.stream == stream && s.ledger.connected {
+		s.ledger.expire()
+	}
 }
 
 func (s *session) onDrained(drained *sluicepb.Drained) {

@@ -14,7 +14,7 @@ import (
 func main() {
 	log.SetFlags(log.Lmicroseconds) // to standard error, as slog's default does
 	d := &driver{events: json.NewEncoder(os.Stdout), attempts: map[attemptKey]int{}, holds: map[uint64][]chan string{},
-		running: map[string]*running{}}
+		releases: map[uint64]string{}, running: map[string]*running{}}
 	d.tell(event{"event": "ready"})
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 16<<20)
@@ -55,6 +55,7 @@ type driver struct {
 	mu       sync.Mutex
 	attempts map[attemptKey]int
 	holds    map[uint64][]chan string // by stream sequence: who waits for a release
+	releases map[uint64]string        // that came before their hold
 	running  map[string]*running
 }
 

@@ -131,7 +131,12 @@ func (w *worker) hold() (steps []string) {
 	d, sequence := w.driver, w.m.StreamSequence()
 	released := make(chan string, 1)
 	d.mu.Lock()
-	d.holds[sequence] = append(d.holds[sequence], released)
+	if steps, early := d.releases[sequence]; early {
+		delete(d.releases, sequence)
+		released <- steps
+	} else {
+		d.holds[sequence] = append(d.holds[sequence], released)
+	}
 	d.mu.Unlock()
 	select {
 	case steps := <-released:
@@ -145,6 +150,9 @@ func (w *worker) hold() (steps []string) {
 func (d *driver) release(sequence uint64, steps string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if len(d.holds[sequence]) == 0 {
+		d.releases[sequence] = steps // its handler has begun, and is not at its hold yet
+	}
 	for _, released := range d.holds[sequence] {
 		released <- steps // nobody else writes to it
 	}
