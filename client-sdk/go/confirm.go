@@ -84,7 +84,11 @@ func (c *confirming) wait(ctx context.Context) (Outcome, error) {
 
 // awaitResult: a result for what the daemon knows by h.id is due.
 func (l *ledger) awaitResult(h *held) {
-	if l.awaiting != nil {
+	switch {
+	case l.awaiting == nil:
+	case l.closed:
+		h.confirming.resolve(Failed)
+	default:
 		l.awaiting[h.id] = h
 	}
 }

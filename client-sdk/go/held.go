@@ -22,6 +22,7 @@ type held struct {
 	delivery *sluicepb.Delivery
 	frame    *frame
 	message  Message // what handlers get
+	key      string  // of its lane; "": it has none
 
 	place atomic.Uint32
 	ctx   messageContext

@@ -59,8 +59,8 @@ func newInbox() *inbox {
 	return b
 }
 
-// push takes what of the frame still waits. keyOf: the ordering key of a message, "" for none; nil: no key has any.
-func (b *inbox) push(f *frame, keyOf func(*held) string) {
+// push takes what of the frame still waits.
+func (b *inbox) push(f *frame) {
 	c := &chunk{held: make([]*held, 0, len(f.held))}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -72,7 +72,7 @@ func (b *inbox) push(f *frame, keyOf func(*held) string) {
 		if h.place.Load() != placeQueued {
 			continue
 		}
-		if key := keyOf(h); key == "" || b.lanes.enter(key, h) {
+		if h.key == "" || b.lanes.enter(h) {
 			c.held = append(c.held, h)
 		}
 	}

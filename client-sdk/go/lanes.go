@@ -2,7 +2,6 @@ package sluice
 
 // lane is the messages of one key that are here: one has its turn, the others wait.
 type lane struct {
-	key     string
 	waiting []*held // in the order of delivery
 }
 
@@ -13,24 +12,24 @@ type lanes struct {
 }
 
 // enter is true if h may be taken at once; else it waits in its lane.
-func (l *lanes) enter(key string, h *held) bool {
+func (l *lanes) enter(h *held) bool {
 	if l.byKey == nil {
 		l.byKey = map[string]*lane{}
 	}
-	h.lane = l.byKey[key]
+	h.lane = l.byKey[h.key]
 	if h.lane != nil {
 		h.lane.waiting = append(h.lane.waiting, h)
 		return false
 	}
-	h.lane = &lane{key: key}
-	l.byKey[key] = h.lane
+	h.lane = &lane{}
+	l.byKey[h.key] = h.lane
 	return true
 }
 
 // leave: h, whose turn it was, is done. True: the next of its key is due.
 func (l *lanes) leave(h *held) bool {
 	mine := h.lane
-	if l.byKey[mine.key] != mine {
+	if l.byKey[h.key] != mine {
 		return false // let go of when the inbox was closed
 	}
 	for len(mine.waiting) > 0 {
@@ -40,7 +39,7 @@ func (l *lanes) leave(h *held) bool {
 			return true
 		}
 	}
-	delete(l.byKey, mine.key)
+	delete(l.byKey, h.key)
 	return false
 }
 

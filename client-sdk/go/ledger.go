@@ -27,6 +27,7 @@ type settlement struct {
 type ledger struct {
 	stream    uint32 // ordinal of the last opened stream; 0: none
 	connected bool
+	closed    bool
 	stats     Stats
 
 	frames   []*frame         // in no order
@@ -281,7 +282,7 @@ func (l *ledger) expire() {
 
 // close: nothing will be told any more.
 func (l *ledger) close() {
-	l.connected = false
+	l.connected, l.closed = false, true
 	l.eachHeld(func(h *held) { l.lose(h) })
 	for id, h := range l.awaiting {
 		delete(l.awaiting, id)

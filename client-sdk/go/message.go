@@ -26,8 +26,8 @@ func (m *Message) Data() []byte { return m.held.delivery.GetData() }
 
 // Key by which messages are kept in order; "": none is configured, or this message has none.
 func (m *Message) Key() string {
-	if l := m.held.lane; l != nil {
-		return l.key
+	if m.held.key != "" {
+		return m.held.key
 	}
 	return string(m.held.delivery.GetKey())
 }

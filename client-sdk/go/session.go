@@ -345,7 +345,11 @@ func (s *session) tellState(state State, detail string) {
 }
 
 func (s *session) tellError(err error) {
-	s.log.Error(err.Error(), "consumer", s.consumer)
+	level := slog.LevelError
+	if _, ok := err.(*SettleError); ok {
+		level = slog.LevelWarn
+	}
+	s.log.Log(context.Background(), level, err.Error(), "consumer", s.consumer)
 	if hook := s.options.onError; hook != nil {
 		s.call(func() { hook(err) })
 	}

@@ -130,7 +130,7 @@ func (s *session) onDeliveries(deliveries []*sluicepb.Delivery) {
 	}
 	s.wakeSender()
 	s.mu.Unlock()
-	s.inbox.push(f, s.keyOf)
+	s.inbox.push(f)
 }
 
 func (s *session) frameOf(deliveries []*sluicepb.Delivery) *frame {
@@ -140,6 +140,7 @@ func (s *session) frameOf(deliveries []*sluicepb.Delivery) *frame {
 		h.delivery, h.frame = delivery, f
 		h.ctx.values = s.values
 		h.message = Message{held: h, session: s}
+		h.key = s.keyOf(h)
 		if s.options.confirm {
 			h.confirming = newConfirming()
 		}
