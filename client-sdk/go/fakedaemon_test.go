@@ -186,6 +186,12 @@ func (s *fakeStream) awaitDrain() *sluicepb.Drain {
 	return s.drains[0]
 }
 
+func (s *fakeStream) isDrained() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.drains) > 0
+}
+
 func (s *fakeStream) awaitOver() {
 	s.t.Helper()
 	s.await("the end of the stream", func() bool { return s.over })
