@@ -3,7 +3,7 @@ module github.com/sluice-sidecar/sluice/test/conformance/drivers/go
 go 1.26.0
 
 require (
-	github.com/sluice-sidecar/sluice/client-sdk/go v0.0.0
+	github.com/sluice-sidecar/sluice/client-sdk/go v0.1.0
 	google.golang.org/grpc v1.85.0
 )
 
