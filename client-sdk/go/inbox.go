@@ -160,18 +160,6 @@ func (b *inbox) leave(h *held) {
 	}
 }
 
-// empty: nothing is ready to be taken.
-func (b *inbox) empty() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, c := range b.chunks {
-		if !c.exhausted() {
-			return false
-		}
-	}
-	return !b.due.Load()
-}
-
 // pause: between streams nothing new is started, as the daemon may have handed it to another app.
 func (b *inbox) pause() {
 	b.mu.Lock()

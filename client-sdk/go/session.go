@@ -3,12 +3,10 @@ package sluice
 import (
 	"context"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -209,77 +207,6 @@ func (s *session) followWish() {
 	s.wakeSender()
 }
 
-func (s *session) isLast(err error) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.wish == wishStop || isPermanent(err):
-		return true
-	case s.wish == wishServe:
-		return false
-	}
-	return s.report.Completed || s.ledger.stats.Streams == 0 || time.Since(s.lastConnected) > resumeWindow
-}
-
-// awaitRetry is false if the app does not want another stream.
-func (s *session) awaitRetry(err error) bool {
-	detail := "the stream has ended"
-	if err != nil {
-		detail = status.Convert(err).Message()
-	}
-	s.tellState(Connecting, detail)
-	s.mu.Lock()
-	if !s.connectedAt.IsZero() && s.lastConnected.Sub(s.connectedAt) >= lived {
-		s.backoff.reset()
-	}
-	before := s.wish
-	s.mu.Unlock()
-	if wait := s.backoff.next(); wait > 0 {
-		ctx, cancel := context.WithTimeout(context.Background(), wait)
-		defer cancel()
-		revived := make(chan struct{})
-		go s.watchChannel(ctx, revived)
-		for waiting := true; waiting && !s.wishes(before); {
-			select {
-			case <-ctx.Done():
-				waiting = false
-			case <-revived:
-				waiting = false
-			case <-s.nudged:
-			}
-		}
-	}
-	return !s.isLast(err)
-}
-
-func (s *session) wishes(more wish) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.wish > more
-}
-
-// watchChannel closes revived once the channel has a new connection: a new daemon is found at once. Not before the first
-// of the waiting times is over, lest a daemon that ends every connection be knocked at without a pause.
-func (s *session) watchChannel(ctx context.Context, revived chan<- struct{}) {
-	select {
-	case <-ctx.Done():
-		return
-	case <-time.After(s.backoff.first):
-	}
-	state := s.channel.GetState()
-	for before := connectivity.Ready; state != connectivity.Ready || before == connectivity.Ready; {
-		if state == connectivity.Idle {
-			s.channel.Connect()
-		}
-		before = state
-		if !s.channel.WaitForStateChange(ctx, state) {
-			return
-		}
-		state = s.channel.GetState()
-	}
-	close(revived)
-}
-
 func (s *session) close(err error) {
 	s.mu.Lock()
 	s.ledger.close()
@@ -319,50 +246,6 @@ func (s *session) endedOrClosed() error {
 		return err
 	}
 	return ErrClosed
-}
-
-func (s *session) tellState(state State, detail string) {
-	s.mu.Lock()
-	same := s.stateTold && s.state == state && s.detail == detail
-	s.state, s.detail, s.stateTold = state, detail, true
-	s.mu.Unlock()
-	if same {
-		return
-	}
-	switch state {
-	case Serving, Closed:
-		s.log.Info("sluice: "+state.String(), "consumer", s.consumer, "detail", detail)
-	case Connecting:
-		if detail != "" {
-			s.log.Warn("sluice: no stream to the daemon, connecting", "consumer", s.consumer, "address", s.address, "cause", detail)
-		}
-	default:
-		s.log.Warn("sluice: "+state.String(), "consumer", s.consumer, "detail", detail)
-	}
-	if hook := s.options.onState; hook != nil {
-		s.call(func() { hook(state, detail) })
-	}
-}
-
-func (s *session) tellError(err error) {
-	level := slog.LevelError
-	if _, ok := err.(*SettleError); ok {
-		level = slog.LevelWarn
-	}
-	s.log.Log(context.Background(), level, err.Error(), "consumer", s.consumer)
-	if hook := s.options.onError; hook != nil {
-		s.call(func() { hook(err) })
-	}
-}
-
-// call runs a hook. A hook is for telling: if it panics, the stream goes on all the same.
-func (s *session) call(hook func()) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.log.Error("sluice: a hook panicked, and is ignored", "consumer", s.consumer, "panic", p, "stack", string(debug.Stack()))
-		}
-	}()
-	hook()
 }
 
 func (s *session) nudge() {
