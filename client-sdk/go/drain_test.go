@@ -110,6 +110,7 @@ func TestAHandlerThatOutlivesTheDrainIsTold(t *testing.T) {
 	}
 	stream.draining(sluicepb.Draining_REASON_APP, 0)
 	receiveFrom(t, "the end of its context, as the daemon does not say that it is over", m.Context().Done())
+	m.Ack() // too late, but until here it was not let go of
 	stream.drained(&sluicepb.DrainReport{DeadlineExceeded: true})
 	<-consumption.Done()
 	if report := consumption.Report(); !report.Completed || !report.DeadlineExceeded {
@@ -260,6 +261,12 @@ func TestTheEndOfItsContextDrains(t *testing.T) {
 	<-consumption.Done()
 }
 
+// TestMain lets the test's program outlive SIGTERM, which a test sends before Run catches it, and maybe once too often.
+func TestMain(m *testing.M) {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM)
+	os.Exit(m.Run())
+}
+
 func TestRunDrainsAtASignalAndAddsUpTheReports(t *testing.T) {
 	d := newFakeDaemon(t)
 	client := newTestClient(t, d)
@@ -270,9 +277,6 @@ func TestRunDrainsAtASignalAndAddsUpTheReports(t *testing.T) {
 		err    error
 	}
 	results := make(chan result)
-	protect := make(chan os.Signal, 1)
-	signal.Notify(protect, syscall.SIGTERM) // until Run catches it too
-	defer signal.Stop(protect)
 	go func() {
 		report, err := Run(background, orders, parcels)
 		results <- result{report, err}
