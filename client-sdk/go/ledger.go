@@ -22,8 +22,8 @@ type settlement struct {
 //	settled, resumed    its verdict got lost on the way: sent again, and in doubt as well
 //	settled, not        the verdict arrived, or its daemon died with it: in doubt
 //
-// JetStream delivers an orphan, or one in doubt whose ack it never saw, once more. If that comes to this app, the
-// orphan's handler goes on for the new attempt, and the verdict in doubt is given again.
+// JetStream delivers an orphan, or one in doubt whose ack it never saw, once more; and what crossed with its ack. If that
+// comes to this app, the orphan's handler goes on for the new attempt, and the verdict that was given is given again.
 type ledger struct {
 	stream    uint32 // ordinal of the last opened stream; 0: none
 	connected bool
@@ -75,7 +75,7 @@ func (l *ledger) accept(f *frame) (toTell []settlement) {
 	return toTell
 }
 
-// rejoin is true if an orphan or a verdict in doubt answers for this new attempt.
+// rejoin is true if an orphan or an earlier verdict answers for this new attempt.
 func (l *ledger) rejoin(h *held) (toTell []settlement, rejoined bool) {
 	message := h.identity()
 	if orphan := l.orphans[message.sequence]; orphan != nil && orphan.identity() == message {
@@ -90,11 +90,23 @@ func (l *ledger) rejoin(h *held) (toTell []settlement, rejoined bool) {
 		delete(l.orphans, message.sequence)
 		return toTell, true
 	}
-	if v, known := l.doubts.of(message); known {
+	if v, known := l.standing(message); known {
 		l.given.add(given{message, h.id, l.stream, v, h.delivery.GetToken()})
 		return []settlement{{h.id, v}}, true
 	}
 	return nil, false
+}
+
+// standing is a verdict that was given on this message, and still stands: never a nak, as it is to be handled again.
+func (l *ledger) standing(message identity) (verdict, bool) {
+	if v, known := l.doubts.of(message); known {
+		return v, true
+	}
+	last := l.given.lastOf(message)
+	if last == nil || last.verdict.kind == verdictNak {
+		return verdict{}, false
+	}
+	return last.verdict, true
 }
 
 // settle enters the app's verdict, the first for this message. tell: the daemon must be told it for id; else it must

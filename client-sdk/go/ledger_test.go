@@ -278,10 +278,27 @@ func TestTheSameSequenceInAStreamMadeAnewIsAnotherMessage(t *testing.T) {
 	}
 }
 
-func TestWithinAStreamAMessageThatComesBackIsRun(t *testing.T) {
+func TestAMessageThatCrossedWithItsAckIsAckedAgain(t *testing.T) {
 	l := newTestLedger(t)
 	l.settle(l.started(delivered{id: 1, sequence: 9}), ack())
-	l.started(delivered{id: 2, sequence: 9, attempt: 2}) // the daemon knew of the ack
+	if l.receive(delivered{id: 2, sequence: 9, attempt: 2}).start() {
+		t.Error("it is run again")
+	}
+	same(t, "told", l.told, settlement{2, ack()})
+}
+
+func TestTheLastVerdictOnAMessageCounts(t *testing.T) {
+	l := newTestLedger(t)
+	l.settle(l.started(delivered{id: 1, sequence: 9}), nak(0))
+	again := l.started(delivered{id: 2, sequence: 9, attempt: 2})
+	l.settle(again, ack())
+	if l.receive(delivered{id: 3, sequence: 9, attempt: 3}).start() {
+		t.Error("it is run again")
+	}
+	for id := uint64(10); id < 18; id++ { // as many as are remembered
+		l.settle(l.started(delivered{id: id, sequence: id}), ack())
+	}
+	l.started(delivered{id: 20, sequence: 9, attempt: 4})
 }
 
 func TestAnEndedLeaseCancelsWhatRunsAndGivesBackWhatWaits(t *testing.T) {

@@ -30,6 +30,16 @@ func (r *givenRing) add(g given) {
 func (r *givenRing) len() int        { return len(r.entries) }
 func (r *givenRing) at(i int) *given { return &r.entries[(r.oldest+i)%len(r.entries)] }
 
+// lastOf this message; nil: it is not remembered. Few messages come again, so this looks through all of them.
+func (r *givenRing) lastOf(message identity) *given {
+	for i := len(r.entries) - 1; i >= 0; i-- {
+		if g := r.at(i); g.message == message {
+			return g
+		}
+	}
+	return nil
+}
+
 // doubts is the verdicts of which JetStream may not know; naks are none of them, as such a message is to be handled
 // again. Part of the ledger.
 type doubts struct {
