@@ -79,8 +79,6 @@ export class Client {
     const open = [...this.open];
     for (const session of open) session.startStop();
     await Promise.all(open.map((session) => session.closed));
-    this.channel?.close();
-    this.channel = undefined;
   }
 
   private begin(consumer: string, hooks: MessagesOptions, limits: Limits, demand?: number): Session {
@@ -97,8 +95,16 @@ export class Client {
       demand,
     });
     this.open.add(session);
-    void session.run().then(() => this.open.delete(session));
+    void session.run().then(() => this.onEnded(session));
     return session;
+  }
+
+  /** An open channel would keep the process alive. */
+  private onEnded(session: Session): void {
+    this.open.delete(session);
+    if (this.open.size > 0) return;
+    this.channel?.close();
+    this.channel = undefined;
   }
 
   /** A second consumption of the same consumer is another instance to the daemon. */

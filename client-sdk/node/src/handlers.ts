@@ -51,7 +51,7 @@ abstract class Handlers {
   private pump(): void {
     if (this.pumping) return; // a handler that returned at once; the loop below goes on
     this.pumping = true;
-    while (this.running < this.concurrency && !this.slice.isOver && this.startNext());
+    while (this.running < this.concurrency && !this.slice.isOver && this.startNext()) this.slice.count();
     this.pumping = false;
   }
 

@@ -59,7 +59,9 @@ export class Messages extends Consumption implements AsyncIterable<Message> {
   }
 
   private take(): Delivery | undefined {
-    return this.slice.isOver ? undefined : this.session.inbox.take();
+    const delivery = this.slice.isOver ? undefined : this.session.inbox.take();
+    if (delivery !== undefined) this.slice.count();
+    return delivery;
   }
 
   private serve(): void {

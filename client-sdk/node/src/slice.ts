@@ -6,19 +6,22 @@ const LONGEST = 5;
  * their own verdicts would be served. So they run in slices, one in a turn of the loop.
  */
 export class Slice {
-  private end = 0; // ms of performance.now(); 0: none has begun in this turn
+  private end = 0; // ms of performance.now(); 0: nothing has run in this turn
 
   /** `onNext` is called at the beginning of the next one. */
   constructor(private readonly onNext: () => void) {}
 
   get isOver(): boolean {
-    const now = performance.now();
-    if (this.end !== 0) return now >= this.end;
-    this.end = now + LONGEST;
+    return this.end !== 0 && performance.now() >= this.end;
+  }
+
+  /** A handler has run. */
+  count(): void {
+    if (this.end !== 0) return;
+    this.end = performance.now() + LONGEST;
     setImmediate(() => {
       this.end = 0;
       this.onNext();
     });
-    return false;
   }
 }
