@@ -252,13 +252,6 @@ export class Ledger {
     for (const held of [...this.held()]) this.lose(held);
   }
 
-  /** The drain's deadline is over: what runs is cancelled. A verdict is still told, and counts if it is quick. */
-  cancelAll(): void {
-    for (const held of [...this.held()]) {
-      if (held.place === Place.Started) this.lose(held);
-    }
-  }
-
   knows(delivery: Delivery): boolean {
     return this.connected && delivery.stream === this.stream;
   }

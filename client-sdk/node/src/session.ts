@@ -301,7 +301,7 @@ export class Session implements StreamEvents {
   onFrame(frame: Frame): void {
     if (!this.ledger.connected) return; // before `Opened`: not this contract
     this.tell(this.ledger.accept(frame, Date.now()));
-    if (this.demand === 0 && this.wish === Wish.Serve) this.tell(this.ledger.handBack()); // it was under way
+    if (this.demand === 0) this.tell(this.ledger.handBack()); // it was under way
     this.adjustCredit();
     this.inbox.push(frame);
     this.writeSoon();
@@ -382,10 +382,7 @@ export class Session implements StreamEvents {
       this.drainDeadline = deadline;
       const left = deadline - Date.now();
       if (this.followed !== Wish.Stop) this.giveUpIn(left + DRAIN_GRACE);
-      this.drainDeadlineTimer.start(left, () => {
-        this.ledger.cancelAll();
-        this.abortCancelled();
-      });
+      this.drainDeadlineTimer.start(left, () => this.inbox.pause()); // the daemon gives back what waits
     }
     const byDaemon = draining.reason === v1.Draining.Reason.REASON_DAEMON;
     this.call(this.options.hooks.onDraining, { byDaemon, deadline: new Date(deadline) });
@@ -418,8 +415,8 @@ export class Session implements StreamEvents {
     } else if (!this.ledger.connected) {
       this.giveUpIn(STOP_TIMEOUT);
     } else {
+      this.outbox.add(encodeDrain(this.drainTimeout)); // first, or what is handed back would come again
       if (this.options.handBack || this.demand === 0) this.tell(this.ledger.handBack());
-      this.outbox.add(encodeDrain(this.drainTimeout));
       this.giveUpIn((this.drainTimeout ?? DRAIN_DEFAULT) + DRAIN_GRACE);
     }
     this.write();
