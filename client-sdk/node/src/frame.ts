@@ -28,6 +28,7 @@ export class Frame {
       if (tag === DELIVERIES_TAG) this.read(reader);
       else reader.skip(tag);
     }
+    if (reader.position !== bytes.length) throw new RangeError('a response that is cut off');
   }
 
   /** Whether a response is one of deliveries. */
