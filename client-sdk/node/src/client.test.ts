@@ -494,7 +494,6 @@ test('stopping hands back, and drops later verdicts', async (t) => {
   const message = await running.promise;
   const stopped = orders.stop();
   await stream.awaitHalfClose();
-  stream.drained();
   await stopped;
   assert.equal(await orders.closed, undefined);
   assert.equal(message.cancelled, true);

@@ -342,7 +342,8 @@ export class Session implements StreamEvents {
     this.connectedSince = performance.now();
     this.giveUp.stop();
     this.followed = Wish.Serve;
-    if (this.demand !== undefined) this.tellCredit(this.wantedCredit()); // it may have changed since `Open`
+    this.tellCredit(this.wantedCredit()); // it may have changed since `Open`
+    if (this.demand === 0) this.tell(this.ledger.handBack());
     if (this.wish > this.followed) this.followWish();
     if (this.wish !== Wish.Stop) this.inbox.resume();
     this.write();

@@ -20,9 +20,10 @@ type Call = grpc.ServerDuplexStream<v1.ConsumeRequest, v1.IConsumeResponse>;
 export class FakeStream {
   readonly verdicts: Seen[] = [];
   readonly drains: v1.IDrain[] = [];
+  /** Their kinds, in order. */
+  readonly requests: (string | undefined)[] = [];
   /** What the app was told to hold, by the last request that said so. */
   credit = 0;
-  credits = 0;
   settleRequests = 0;
   halfClosed = false;
   done = false;
@@ -30,7 +31,10 @@ export class FakeStream {
 
   constructor(private readonly call: Call) {
     call.on('data', (request: v1.ConsumeRequest) => this.onRequest(request));
-    call.on('end', () => (this.halfClosed = true));
+    call.on('end', () => {
+      this.halfClosed = true;
+      call.end();
+    });
     call.on('cancelled', () => (this.done = true));
     call.on('close', () => (this.done = true));
     call.on('error', () => (this.done = true));
@@ -115,13 +119,13 @@ export class FakeStream {
   }
 
   private onRequest(request: v1.ConsumeRequest): void {
+    this.requests.push(request.kind);
     if (request.open) {
       this.openRequest = request.open;
       this.credit = request.open.credit?.messages ?? 256;
     }
     if (request.credit) {
       this.credit = request.credit.messages ?? 0;
-      ++this.credits;
     }
     if (request.drain) this.drains.push(request.drain);
     if (request.settle) ++this.settleRequests;
