@@ -41,6 +41,7 @@ export class Client {
 
   constructor(options: ClientOptions = {}) {
     this.options = options;
+    // eslint-disable-next-line @typescript-eslint/prefer-nullish-coalescing -- an empty variable is as good as none
     this.address = options.address ?? (process.env['SLUICE_ADDRESS'] || DEFAULT_ADDRESS);
     this.clientId = cut(options.clientId ?? makeClientId(), LONGEST_CLIENT_ID);
     this.logger = options.logger ?? defaultLogger();

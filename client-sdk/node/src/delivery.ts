@@ -3,6 +3,23 @@ import type { Id } from './id';
 import { Reader } from './reader';
 import type { Outcome } from './verdict';
 
+// Of `sluice.v1.Delivery`, and of the messages in it: field number << 3 | wire type.
+const ID = 0x8;
+const SUBJECT = 0x12;
+const HEADER = 0x1a;
+const DATA = 0x22;
+const SEQUENCE = 0x28;
+const CONSUMER_SEQUENCE = 0x30;
+const NUM_DELIVERED = 0x38;
+const NUM_PENDING = 0x40;
+const TIMESTAMP = 0x4a;
+const KEY = 0x52;
+const TOKEN = 0x5a;
+const SECONDS = 0x08;
+const NANOS = 0x10;
+const NAME = 0x0a;
+const VALUE = 0x12;
+
 /** Where a delivery is in this app. */
 export const enum Place {
   /** It waits for a handler. */
@@ -79,60 +96,63 @@ export class Delivery {
   private readField(reader: Reader): void {
     const tag = reader.number();
     switch (tag) {
-      case Tag.Id:
+      case ID:
         this.id = reader.id();
         return;
-      case Tag.Subject: {
+      case SUBJECT: {
         const length = reader.number();
         this.subjectAt = reader.position;
         this.subjectEnd = reader.position += length;
         return;
       }
-      case Tag.Data: {
+      case DATA: {
         const length = reader.number();
         this.dataAt = reader.position;
         this.dataEnd = reader.position += length;
         return;
       }
-      case Tag.Sequence:
+      case SEQUENCE:
         this.sequence = reader.number();
         return;
-      case Tag.ConsumerSequence:
+      case CONSUMER_SEQUENCE:
         this.consumerSequence = reader.number();
         return;
-      case Tag.NumDelivered:
+      case NUM_DELIVERED:
         this.numDelivered = reader.number();
         return;
-      case Tag.NumPending:
+      case NUM_PENDING:
         this.numPending = reader.number();
         return;
-      case Tag.Timestamp: {
+      case TIMESTAMP: {
         const end = reader.number() + reader.position;
         while (reader.position < end) this.readTimestamp(reader);
         return;
       }
-      case Tag.Key: {
+      case KEY: {
         const length = reader.number();
         this.keyAt = reader.position;
         this.keyEnd = reader.position += length;
         return;
       }
-      case Tag.Token: {
+      case TOKEN: {
         const length = reader.number();
         this.tokenAt = reader.position;
         this.tokenEnd = reader.position += length;
         return;
       }
-      default:
-        if (tag === Tag.Header) this.hasHeaders = true;
+      case HEADER:
+        this.hasHeaders = true;
+        reader.skip(tag);
+        return;
+      default: // of a later daemon
         reader.skip(tag);
     }
   }
 
   private readTimestamp(reader: Reader): void {
     const tag = reader.number();
-    if (tag === 0x08) this.seconds = reader.number();
-    else if (tag === 0x10) this.nanos = reader.number();
+    if (tag === SECONDS) this.seconds = reader.number();
+    else if (tag === NANOS) this.nanos = reader.number();
     else reader.skip(tag);
   }
 
@@ -159,26 +179,11 @@ export class Delivery {
     const reader = new Reader(this.frame.bytes, this.start);
     while (reader.position < this.end) {
       const tag = reader.number();
-      if (tag === Tag.Header) headers.push(readHeader(reader, this.frame.bytes));
+      if (tag === HEADER) headers.push(readHeader(reader, this.frame.bytes));
       else reader.skip(tag);
     }
     return headers;
   }
-}
-
-/** Of `sluice.v1.Delivery`: field number and wire type. */
-const enum Tag {
-  Id = (1 << 3) | 0,
-  Subject = (2 << 3) | 2,
-  Header = (3 << 3) | 2,
-  Data = (4 << 3) | 2,
-  Sequence = (5 << 3) | 0,
-  ConsumerSequence = (6 << 3) | 0,
-  NumDelivered = (7 << 3) | 0,
-  NumPending = (8 << 3) | 0,
-  Timestamp = (9 << 3) | 2,
-  Key = (10 << 3) | 2,
-  Token = (11 << 3) | 2,
 }
 
 function readHeader(reader: Reader, bytes: Buffer): [Buffer, Buffer] {
@@ -187,14 +192,14 @@ function readHeader(reader: Reader, bytes: Buffer): [Buffer, Buffer] {
   const end = reader.number() + reader.position;
   while (reader.position < end) {
     const tag = reader.number();
-    if (tag !== 0x0a && tag !== 0x12) {
+    if (tag !== NAME && tag !== VALUE) {
       reader.skip(tag);
       continue;
     }
     const length = reader.number();
     const content = bytes.subarray(reader.position, reader.position + length);
     reader.position += length;
-    if (tag === 0x0a) name = content;
+    if (tag === NAME) name = content;
     else value = content;
   }
   return [name, value];

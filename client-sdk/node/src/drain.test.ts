@@ -1,4 +1,5 @@
 /** How a consumption ends, against a daemon played by the test. */
+import { status } from '@grpc/grpc-js';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deferred, startApp } from '../test/app';
@@ -80,7 +81,7 @@ test('what waits at the deadline is not started any more, and what runs is cance
   assert.equal(started[0]?.cancelled, false);
   stream.drained({ naked: 3, deadlineExceeded: true });
   await orders.closed;
-  assert.equal(started[0]?.cancelled, true);
+  assert.equal(started[0].cancelled, true);
   released.resolve();
   await until(() => orders.stats().acked === 1, 'it was acked, to nobody');
   assert.equal(started.length, 1);
@@ -105,7 +106,7 @@ test("in the daemon's drain the app finishes, and goes over to the successor", a
   await stream.awaitVerdicts(2);
   stream.drained(REPORT);
   await until(() => reports.length > 0, 'the report is told');
-  (await daemon.accept()).finish(14, 'draining');
+  (await daemon.accept()).finish(status.UNAVAILABLE, 'draining');
   const successor = await daemon.acceptOpened();
   successor.deliver(10);
   await successor.awaitVerdicts(1);
@@ -225,7 +226,7 @@ test('running ends with the consumption', async (t) => {
   const { daemon, client } = await startApp(t);
   const orders = client.consume('orders', () => undefined);
   const report = run(orders);
-  (await daemon.accept()).finish(7, 'no');
+  (await daemon.accept()).finish(status.PERMISSION_DENIED, 'no');
   assert.equal((await report).completed, false);
   assert.equal((await orders.closed)?.code, 'PERMISSION_DENIED');
 });

@@ -1,4 +1,5 @@
 /** Fetches against a daemon played by the test. */
+import { status } from '@grpc/grpc-js';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startApp } from '../test/app';
@@ -122,7 +123,7 @@ test('a refused fetcher says why', async (t) => {
   const { daemon, client } = await startApp(t);
   const fetcher = client.fetcher('ordres');
   const rejected = assert.rejects(fetcher.fetch(1), { code: 'NOT_FOUND' });
-  (await daemon.accept()).finish(5, 'no such consumer');
+  (await daemon.accept()).finish(status.NOT_FOUND, 'no such consumer');
   await rejected;
   await assert.rejects(fetcher.fetch(1), { code: 'NOT_FOUND' });
 });

@@ -1,3 +1,4 @@
+import * as protobuf from 'protobufjs/minimal';
 import type Long = require('long');
 
 /**
@@ -24,8 +25,7 @@ export function toNumber(value: number | Long): number {
 /** For the generated code to encode. */
 export function fromId(id: Id): number | Long {
   if (typeof id === 'number') return id;
-  const bits = { low: Number(id & 0xffffffffn) | 0, high: Number(id >> 32n) | 0, unsigned: true };
-  return bits as Long; // the encoder reads nothing but the bits
+  return new protobuf.util.LongBits(Number(id & 0xffffffffn), Number(id >> 32n)).toLong(true) as unknown as Long;
 }
 
 /** The most bytes that an id takes on the wire. */

@@ -1,4 +1,5 @@
 /** Loops against a daemon played by the test. */
+import { status } from '@grpc/grpc-js';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deferred, startApp } from '../test/app';
@@ -152,6 +153,6 @@ test('a loop throws what the daemon refused it for', async (t) => {
     for await (const m of client.messages('ordres')) m.ack();
   })();
   const rejected = assert.rejects(loop, { code: 'NOT_FOUND', message: 'no such consumer' });
-  (await daemon.accept()).finish(5, 'no such consumer');
+  (await daemon.accept()).finish(status.NOT_FOUND, 'no such consumer');
   await rejected;
 });

@@ -39,7 +39,7 @@ export class Outbox {
 
   addVerdict(id: Id, verdict: Verdict): void {
     const run = this.run;
-    if (run !== undefined && run.verdict === verdict && this.backIds < MOST_IDS) {
+    if (run?.verdict === verdict && this.backIds < MOST_IDS) {
       ++this.backIds;
       run.ids.push(id);
       return;

@@ -516,7 +516,7 @@ function isPermanent(end: End): boolean {
 }
 
 function nameOf(code: grpc.status): Code {
-  return (grpc.status[code] ?? 'UNKNOWN') as Code;
+  return grpc.status[code] as Code;
 }
 
 function outcomeOf(outcome: v1.SettleResult.Outcome | null | undefined): Outcome {

@@ -36,7 +36,7 @@ test('verdicts are errors, to be thrown or returned', () => {
 test('a verdict of another copy of this package is one too', () => {
   const file = require.resolve('./verdict');
   const mine = require.cache[file];
-  delete require.cache[file];
+  Reflect.deleteProperty(require.cache, file);
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- the other copy
   const other = require('./verdict') as typeof import('./verdict');
   if (mine !== undefined) require.cache[file] = mine;

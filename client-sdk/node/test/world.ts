@@ -48,10 +48,10 @@ export class World {
     return world;
   }
 
-  async publish(data: string | Uint8Array, { subject = 'orders.new', header = {} as Record<string, string> } = {}): Promise<number> {
+  async publish(data: string | Uint8Array, header: Readonly<Record<string, string>> = {}): Promise<number> {
     const all = headers();
     for (const [name, value] of Object.entries(header)) all.append(name, value);
-    const { seq } = await (this.js as JetStreamClient).publish(subject, data, { headers: all });
+    const { seq } = await (this.js as JetStreamClient).publish('orders.new', data, { headers: all });
     return seq;
   }
 
@@ -102,7 +102,7 @@ export class World {
 }
 
 async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
-  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  if (child?.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, 'exit');
   child.kill(signal);
   await gone;
