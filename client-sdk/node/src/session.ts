@@ -1,0 +1,533 @@
+import * as grpc from '@grpc/grpc-js';
+import { Backoff } from './backoff';
+import { Confirmations } from './confirmations';
+import { CreditWindow } from './credit-window';
+import type { Delivery } from './delivery';
+import { SluiceError, type Code } from './errors';
+import type { Frame } from './frame';
+import { toId, type Id } from './id';
+import { Inbox } from './inbox';
+import { Ledger, type Settlement } from './ledger';
+import { abort, type Message } from './message';
+import type { DrainReport, Limits, Logger, State, Stats, StreamOptions } from './options';
+import { Outbox } from './outbox';
+import { Stream, type End, type StreamEvents } from './stream';
+import { Timer } from './timer';
+import { nak, type Outcome, type Verdict } from './verdict';
+import { encodeCredit, encodeDrain, encodeOpen, toMilliseconds, toReport, toState, v1 } from './wire';
+
+// All in ms.
+/** A daemon that has not answered `Opened` by then is taken for hung. */
+const OPEN_TIMEOUT = 10_000;
+/** Beyond what a drain may take by its own deadline: the daemon's final phases and the way back. */
+const DRAIN_GRACE = 5_000;
+/** For a drain without a timeout of its own, until `Draining` tells the daemon's. */
+const DRAIN_DEFAULT = 60_000;
+const STOP_TIMEOUT = 5_000;
+/** The daemon's default: it has given everything back by then, so a drain has nothing left to wait for. */
+const RESUME_WINDOW = 5_000;
+/** A stream that lasted this long was a good one: the next is tried without waiting. */
+const LIVED = 1_000;
+
+/** What the app wants; only ever grows. */
+const enum Wish {
+  Serve,
+  Drain,
+  Stop,
+}
+
+export interface SessionOptions {
+  readonly consumer: string;
+  readonly clientId: string;
+  readonly firstRetry: number;
+  readonly longestRetry: number;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  readonly hooks: StreamOptions;
+  readonly handBack: boolean;
+  /**
+   * How many messages the app asks for beyond what it holds; undefined: as many as the credit window says. A fetcher's is
+   * what its fetches wait for.
+   */
+  readonly demand?: number | undefined;
+}
+
+/**
+ * One consumption over all its streams.
+ *
+ *     CONNECTING --Opened--> OPEN ---(the stream ends)---> CONNECTING, after a backoff
+ *                             '---(the app's drain is over, stop(), a permanent error)---> closed
+ */
+export class Session implements StreamEvents {
+  readonly inbox = new Inbox();
+  readonly closed: Promise<SluiceError | undefined>;
+  /** Why it has ended; undefined: it was drained or stopped, or goes on. */
+  error: SluiceError | undefined;
+  isClosed = false;
+  state: State = 'CONNECTING';
+  report: DrainReport = toReport(undefined);
+  /** A message that is settled frees its key; see Lanes. */
+  onSettled: ((delivery: Delivery) => void) | undefined;
+  /** The app has asked for a drain or a stop. */
+  onEnding: (() => void) | undefined;
+
+  private readonly ledger: Ledger;
+  private readonly outbox = new Outbox();
+  private readonly credit: CreditWindow;
+  private readonly confirmations: Confirmations | undefined;
+  private readonly backoff: Backoff;
+  private readonly forgotten = new FinalizationRegistry<Delivery>((delivery) => this.settle(delivery, nak()));
+  private readonly giveUp = new Timer();
+  private readonly drainDeadlineTimer = new Timer();
+  private resolveClosed: (error: SluiceError | undefined) => void = () => undefined;
+  private wish = Wish.Serve;
+  private drainTimeout: number | undefined;
+  private demand: number | undefined;
+  private wake: (() => void) | undefined; // from the wait before a retry
+  private writing = false; // write() is on its way
+
+  // The current stream.
+  private stream: Stream | undefined;
+  private ended: ((end: End) => void) | undefined;
+  private followed = Wish.Serve; // what it has been told
+  private credited = 0; // the credit it has been told last
+  private maxLease = 0; // ms; 0: not told
+  private drainDeadline: number | undefined; // ms of the Unix clock
+  private drained = false; // the daemon has given back what was left
+  private connectedSince: number | undefined; // ms of performance.now(), as the next
+  private lastConnected = -Infinity;
+
+  constructor(
+    private readonly client: grpc.Client,
+    private readonly options: SessionOptions,
+  ) {
+    const { limits } = options;
+    this.demand = options.demand;
+    this.credit = new CreditWindow(limits.messages, limits.concurrency);
+    this.ledger = new Ledger(this.credit.most, limits.remembered);
+    this.confirmations = options.hooks.confirm === true ? new Confirmations() : undefined;
+    this.backoff = new Backoff(options.firstRetry, options.longestRetry);
+    this.closed = new Promise((resolve) => (this.resolveClosed = resolve));
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // The life of a consumption
+
+  /** Until it is closed. Once. */
+  async run(): Promise<void> {
+    await Promise.resolve(); // what made it may still have something to say, and hooks are not called before it has
+    this.tellState('CONNECTING', '');
+    let end: End;
+    do end = await this.runStream();
+    while (!this.isLast(end) && (await this.awaitRetry(end)));
+    this.close(end);
+  }
+
+  private async runStream(): Promise<End> {
+    const kept = this.isStillKept();
+    this.followed = Wish.Serve;
+    this.drained = false;
+    this.drainDeadline = undefined;
+    this.drainDeadlineTimer.stop();
+    this.connectedSince = undefined;
+    this.outbox.open(this.openRequest(kept));
+    this.giveUpIn(OPEN_TIMEOUT);
+    const end = new Promise<End>((resolve) => (this.ended = resolve));
+    this.stream = new Stream(this.client, this);
+    this.write();
+    if (this.wish > this.followed) this.followWish();
+    return end;
+  }
+
+  /**
+   * Whether a daemon that died since can have given back nothing of what the last stream held: not by the end of a drain,
+   * and not by the end of its resume window.
+   */
+  private isStillKept(): boolean {
+    const byDrain = this.drained || (this.drainDeadline !== undefined && Date.now() >= this.drainDeadline);
+    return !byDrain && performance.now() - this.lastConnected < RESUME_WINDOW;
+  }
+
+  private openRequest(kept: boolean): Buffer {
+    const { consumer, clientId, limits, hooks } = this.options;
+    this.credited = this.wantedCredit();
+    return encodeOpen({
+      consumer,
+      clientId,
+      messages: this.credited,
+      bytes: limits.bytes,
+      maxBatch: limits.maxBatch,
+      confirm: hooks.confirm ?? false,
+      resumable: hooks.resumable ?? true,
+      resume: this.ledger.nameHeld(kept),
+    });
+  }
+
+  private isLast(end: End): boolean {
+    if (this.wish === Wish.Stop || isPermanent(end)) return true;
+    if (this.wish === Wish.Serve) return false;
+    const isGivenBack = performance.now() - this.lastConnected > RESUME_WINDOW;
+    return this.report.completed || this.ledger.stats.streams === 0 || isGivenBack;
+  }
+
+  /** False: the app does not want another stream. */
+  private async awaitRetry(end: End): Promise<boolean> {
+    this.tellState('CONNECTING', end.code === grpc.status.OK ? 'the stream has ended' : end.details);
+    const since = this.connectedSince;
+    if (since !== undefined && this.lastConnected - since >= LIVED) this.backoff.reset();
+    const wait = new Timer();
+    await new Promise<void>((resolve) => {
+      this.wake = resolve;
+      wait.start(this.backoff.next(), resolve);
+    });
+    wait.stop();
+    this.wake = undefined;
+    return !this.isLast(end);
+  }
+
+  private close(end: End): void {
+    this.drainDeadlineTimer.stop();
+    this.ledger.onStreamEnded();
+    this.ledger.loseAll();
+    this.abortCancelled();
+    this.confirmations?.close();
+    if (this.wish === Wish.Serve) this.error = new SluiceError(nameOf(end.code), end.details);
+    this.isClosed = true;
+    this.inbox.close();
+    if (this.error !== undefined) this.tellError(this.error);
+    this.tellState('CLOSED', this.error?.message ?? '');
+    this.resolveClosed(this.error);
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // For the app
+
+  /** False: it has its verdict already. */
+  settle(delivery: Delivery, verdict: Verdict): boolean {
+    if (delivery.settled) return false;
+    if (this.demand !== undefined && this.demand > 0) this.tellCredit(this.ledger.stats.inFlight - 1 + this.demand);
+    const id = this.ledger.settle(delivery, verdict);
+    if (id !== undefined) {
+      this.outbox.addVerdict(id, verdict);
+      this.writeSoon();
+    }
+    this.confirmations?.onVerdict(delivery, !this.isClosed && this.ledger.isOfThisStream(delivery));
+    if (this.onSettled !== undefined) this.onSettled(delivery);
+    return true;
+  }
+
+  /** Naks the message if it is let go of without a verdict: when the garbage collector finds it. */
+  watch(message: Message): void {
+    this.forgotten.register(message, message.delivery);
+  }
+
+  inProgress(delivery: Delivery): void {
+    if (delivery.settled) return;
+    delivery.leased = Date.now();
+    if (!this.ledger.knows(delivery) || delivery.progressIn > this.outbox.taken) return; // not now, or still queued
+    delivery.progressIn = this.outbox.addInProgress(delivery.id);
+    if (this.confirmations !== undefined) this.confirmations.onInProgress(delivery.id);
+    this.writeSoon();
+  }
+
+  deadline(delivery: Delivery): Date | undefined {
+    const lease = this.maxLease > 0 ? delivery.leased + this.maxLease : Infinity;
+    const deadline = Math.min(lease, this.drainDeadline ?? Infinity);
+    return deadline === Infinity ? undefined : new Date(deadline);
+  }
+
+  outcome(delivery: Delivery): Promise<Outcome> {
+    if (this.confirmations === undefined) {
+      return Promise.reject(new SluiceError('FAILED_PRECONDITION', 'outcome is told with the option confirm: true'));
+    }
+    if (delivery.awaited === undefined) {
+      let resolve: (outcome: Outcome) => void = () => undefined;
+      const promise = new Promise<Outcome>((r) => (resolve = r));
+      delivery.awaited = { promise, resolve };
+      if (delivery.outcome !== undefined) resolve(delivery.outcome);
+    }
+    return delivery.awaited.promise;
+  }
+
+  startDrain(timeout: number | undefined): void {
+    if (this.wish !== Wish.Serve) return;
+    this.wish = Wish.Drain;
+    if (timeout !== undefined) this.drainTimeout = Math.max(timeout, 0);
+    this.wishHasGrown();
+  }
+
+  startStop(): void {
+    if (this.wish === Wish.Stop) return;
+    this.inbox.pause();
+    this.wish = Wish.Stop;
+    this.wishHasGrown();
+  }
+
+  get isEnding(): boolean {
+    return this.wish !== Wish.Serve;
+  }
+
+  /** How many messages the app asks for beyond what it holds; 0: what waits, and what still comes, is handed back. */
+  setDemand(demand: number | undefined): void {
+    if (this.demand === demand) return;
+    this.demand = demand;
+    if (!this.ledger.connected || this.wish !== Wish.Serve) return;
+    this.tellCredit(this.wantedCredit());
+    if (demand === 0) this.tell(this.ledger.handBack());
+    this.writeSoon();
+  }
+
+  get stats(): Stats {
+    return { ...this.ledger.stats };
+  }
+
+  get clientId(): string {
+    return this.options.clientId;
+  }
+
+  get consumer(): string {
+    return this.options.consumer;
+  }
+
+  onThrown(error: unknown): void {
+    ++this.ledger.stats.thrown;
+    const what = error instanceof Error ? error.message : String(error);
+    this.tellError(new SluiceError('INTERNAL', `a handler threw: ${what}`, { cause: error }));
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // What the stream tells
+
+  onFrame(frame: Frame): void {
+    if (!this.ledger.connected) return; // before `Opened`: not this contract
+    this.tell(this.ledger.accept(frame, Date.now()));
+    if (this.demand === 0) this.tell(this.ledger.handBack()); // it was under way
+    this.adjustCredit();
+    this.inbox.push(frame);
+    this.writeSoon();
+  }
+
+  onNotice(notice: v1.ConsumeResponse): void {
+    if (notice.opened) this.onOpened(notice.opened);
+    else if (notice.settleResults) this.onSettleResults(notice.settleResults);
+    else if (notice.state) this.tellState(toState(notice.state.kind), notice.state.detail ?? '');
+    else if (notice.leasesEnded) this.onLeasesEnded(notice.leasesEnded);
+    else if (notice.draining) this.onDraining(notice.draining);
+    else if (notice.drained) this.onDrained(notice.drained);
+  }
+
+  onWritten(): void {
+    this.outbox.done();
+    this.write();
+  }
+
+  onEnd(end: End): void {
+    this.inbox.pause();
+    if (this.ledger.connected) this.lastConnected = performance.now();
+    this.ledger.onStreamEnded();
+    this.outbox.close();
+    this.giveUp.stop();
+    this.stream = undefined;
+    this.ended?.(end);
+  }
+
+  private onOpened(opened: v1.IOpened): void {
+    const resumed = new Map<Id, Id>();
+    for (const one of opened.resumed ?? []) resumed.set(toId(one.heldId ?? 0), toId(one.id ?? 0));
+    this.confirmations?.onOpened(resumed);
+    this.tell(this.ledger.onOpened(resumed));
+    this.abortCancelled();
+    this.ledger.stats.refused += opened.refused?.length ?? 0;
+    this.maxLease = toMilliseconds(opened.maxLease);
+    this.connectedSince = performance.now();
+    this.giveUp.stop();
+    this.followed = Wish.Serve;
+    this.tellCredit(this.wantedCredit()); // it may have changed since `Open`
+    if (this.demand === 0) this.tell(this.ledger.handBack());
+    if (this.wish > this.followed) this.followWish();
+    if (this.wish !== Wish.Stop) this.inbox.resume();
+    this.write();
+  }
+
+  private onSettleResults(results: v1.ISettleResults): void {
+    const { stats } = this.ledger;
+    for (const { outcome, ids, detail } of results.results ?? []) {
+      const count = ids?.length ?? 0;
+      const why = detail === undefined || detail === null || detail === '' ? '' : `: ${detail}`;
+      const name = outcomeOf(outcome);
+      for (const id of ids ?? []) this.confirmations?.onResult(toId(id), name);
+      if (name === 'LATE') {
+        stats.late += count;
+        this.tellError(new SluiceError('DEADLINE_EXCEEDED', `${count} verdicts came after their lease had ended${why}`));
+      } else if (name === 'NOT_HELD') {
+        stats.notHeld += count;
+        this.tellError(
+          new SluiceError('NOT_FOUND', `${count} verdicts were for messages that the daemon does not hold${why}`),
+        );
+      } else if (name === 'FAILED') {
+        stats.failed += count;
+        this.tellError(new SluiceError('UNAVAILABLE', `${count} verdicts could not be confirmed${why}`));
+      }
+    }
+  }
+
+  private onLeasesEnded(ended: v1.ILeasesEnded): void {
+    this.tell(this.ledger.onLeasesEnded(new Set((ended.ids ?? []).map(toId))));
+    this.abortCancelled();
+    this.write();
+  }
+
+  private onDraining(draining: v1.IDraining): void {
+    const deadline = toMilliseconds(draining.deadline);
+    if (draining.deadline) {
+      this.drainDeadline = deadline;
+      const left = deadline - Date.now();
+      if (this.followed !== Wish.Stop) this.giveUpIn(left + DRAIN_GRACE);
+      this.drainDeadlineTimer.start(left, () => this.inbox.pause()); // the daemon gives back what waits
+    }
+    const byDaemon = draining.reason === v1.Draining.Reason.REASON_DAEMON;
+    this.call(this.options.hooks.onDraining, { byDaemon, deadline: new Date(deadline) });
+  }
+
+  private onDrained(drained: v1.IDrained): void {
+    const report = toReport(drained.report ?? {});
+    this.drained = true;
+    if (this.wish === Wish.Drain) this.report = report;
+    this.ledger.loseAll();
+    this.abortCancelled();
+    this.call(this.options.hooks.onDrained, report);
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // What the stream is told
+
+  private wishHasGrown(): void {
+    this.wake?.();
+    if (this.stream !== undefined && this.wish > this.followed) this.followWish();
+    this.onEnding?.();
+  }
+
+  /** Tells the daemon what the app wants now. A drain waits for `Opened`, which comes back to it. */
+  private followWish(): void {
+    this.followed = this.wish;
+    if (this.wish === Wish.Stop) {
+      this.outbox.finish();
+      this.giveUpIn(STOP_TIMEOUT);
+    } else if (!this.ledger.connected) {
+      this.giveUpIn(STOP_TIMEOUT);
+    } else {
+      this.outbox.add(encodeDrain(this.drainTimeout)); // first, or what is handed back would come again
+      if (this.options.handBack || this.demand === 0) this.tell(this.ledger.handBack());
+      this.giveUpIn((this.drainTimeout ?? DRAIN_DEFAULT) + DRAIN_GRACE);
+    }
+    this.write();
+  }
+
+  /** Cancels the stream in so many ms. */
+  private giveUpIn(ms: number): void {
+    this.giveUp.start(ms, () => {
+      if (this.wish === Wish.Drain) this.wish = Wish.Stop; // the drain has had its time
+      this.stream?.cancel();
+    });
+  }
+
+  private wantedCredit(): number {
+    if (this.wish !== Wish.Serve) return 0;
+    if (this.demand === undefined) return this.credit.messages;
+    return this.demand === 0 ? 0 : this.ledger.stats.inFlight + this.demand;
+  }
+
+  private adjustCredit(): void {
+    if (this.demand !== undefined || this.wish !== Wish.Serve) return;
+    const { acked, naked, terminated } = this.ledger.stats;
+    if (this.credit.update(performance.now(), acked + naked + terminated)) this.tellCredit(this.credit.messages);
+  }
+
+  private tellCredit(messages: number): void {
+    if (!this.ledger.connected || this.wish !== Wish.Serve || messages === this.credited) return;
+    this.credited = messages;
+    this.outbox.add(encodeCredit(messages, this.options.limits.bytes));
+  }
+
+  private tell(settlements: readonly Settlement[]): void {
+    for (const { id, verdict } of settlements) this.outbox.addVerdict(id, verdict);
+  }
+
+  /**
+   * Once all that runs now has run, microtasks included: the verdicts of a whole frame go out in one request, and none
+   * waits for a timer.
+   */
+  private writeSoon(): void {
+    if (this.writing || this.outbox.inFlight) return;
+    this.writing = true;
+    process.nextTick(() => {
+      this.writing = false;
+      this.write();
+    });
+  }
+
+  private write(): void {
+    const { stream } = this;
+    if (stream === undefined) return;
+    const step = this.outbox.next();
+    if (step === 'half-close') stream.halfClose();
+    else if (step !== undefined) stream.write(step);
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // What the app is told
+
+  // Not from within the ledger: a listener may settle.
+  private abortCancelled(): void {
+    for (const delivery of this.ledger.cancelled.splice(0)) abort(delivery);
+  }
+
+  private tellState(state: State, detail: string): void {
+    this.state = state;
+    this.options.logger.debug(`${this.consumer}: ${state}${detail === '' ? '' : `: ${detail}`}`);
+    this.call(this.options.hooks.onState, state, detail);
+  }
+
+  private tellError(error: SluiceError): void {
+    this.options.logger.warn(`sluice: ${this.consumer}: ${error.message}`);
+    this.call(this.options.hooks.onError, error);
+  }
+
+  private call<Args extends unknown[]>(hook: ((...args: Args) => void) | undefined, ...args: Args): void {
+    try {
+      hook?.(...args);
+    } catch (error) {
+      this.options.logger.error(`sluice: ${this.consumer}: a hook threw: ${String(error)}`);
+    }
+  }
+}
+
+/** Answers that no amount of patience changes. */
+function isPermanent(end: End): boolean {
+  switch (end.code) {
+    case grpc.status.NOT_FOUND:
+    case grpc.status.INVALID_ARGUMENT:
+    case grpc.status.UNIMPLEMENTED:
+    case grpc.status.PERMISSION_DENIED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+function nameOf(code: grpc.status): Code {
+  return grpc.status[code] as Code;
+}
+
+function outcomeOf(outcome: v1.SettleResult.Outcome | null | undefined): Outcome {
+  switch (outcome) {
+    case v1.SettleResult.Outcome.OUTCOME_CONFIRMED:
+      return 'CONFIRMED';
+    case v1.SettleResult.Outcome.OUTCOME_LATE:
+      return 'LATE';
+    case v1.SettleResult.Outcome.OUTCOME_NOT_HELD:
+      return 'NOT_HELD';
+    default:
+      return 'FAILED';
+  }
+}
