@@ -192,7 +192,7 @@ public final class Client implements AutoCloseable {
   public List<DrainReport> run(Duration drainTimeout) {
     List<Consumption> all = open();
     Signals.during(
-        () -> all.forEach(Consumption::awaitClosed), () -> all.forEach(one -> one.startDrain(drainTimeout)));
+        () -> all.forEach(Consumption::awaitClosed), () -> all.forEach(one -> one.session().startDrain(drainTimeout, false)));
     return all.stream().map(Consumption::drainReport).toList();
   }
 

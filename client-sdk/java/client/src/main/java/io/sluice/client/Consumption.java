@@ -1,6 +1,7 @@
 package io.sluice.client;
 
 import java.time.Duration;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 
@@ -27,8 +28,7 @@ public sealed class Consumption implements AutoCloseable permits Messages, Fetch
    * @return what became of what was held
    */
   public DrainReport drain() {
-    startDrain();
-    return awaitReport();
+    return drainAndWait(null);
   }
 
   /**
@@ -38,18 +38,23 @@ public sealed class Consumption implements AutoCloseable permits Messages, Fetch
    * @return what became of what was held
    */
   public DrainReport drain(Duration timeout) {
-    startDrain(timeout);
-    return awaitReport();
+    return drainAndWait(Objects.requireNonNull(timeout, "timeout"));
   }
 
-  private DrainReport awaitReport() {
+  DrainReport drainAndWait(Duration timeout) {
+    session.startDrain(timeout, !worksOff());
     awaitClosed();
     return session.drainReport();
   }
 
+  /** Whether anybody takes what waits here while the calling thread waits for the end of a drain. */
+  boolean worksOff() {
+    return true;
+  }
+
   /** Starts {@link #drain()} without waiting: for handlers, and for loops. */
   public void startDrain() {
-    session.startDrain(null);
+    session.startDrain(null, false);
   }
 
   /**
@@ -58,7 +63,7 @@ public sealed class Consumption implements AutoCloseable permits Messages, Fetch
    * @param timeout what is still held then is NAKed by the daemon
    */
   public void startDrain(Duration timeout) {
-    session.startDrain(timeout);
+    session.startDrain(Objects.requireNonNull(timeout, "timeout"), false);
   }
 
   /**
@@ -102,7 +107,7 @@ public sealed class Consumption implements AutoCloseable permits Messages, Fetch
    * @return what became of what was held
    */
   public DrainReport run(Duration drainTimeout) {
-    Signals.during(this::awaitClosed, () -> startDrain(drainTimeout));
+    Signals.during(this::awaitClosed, () -> session.startDrain(drainTimeout, false));
     return session.drainReport();
   }
 
@@ -112,7 +117,18 @@ public sealed class Consumption implements AutoCloseable permits Messages, Fetch
    * @return completes normally after a drain or stop; with a {@link SluiceException} if the daemon refused
    */
   public CompletableFuture<Void> closed() {
-    return session.closed().copy();
+    CompletableFuture<Void> end = new CompletableFuture<>(); // the caller's own; copy() would wrap the exception
+    session
+        .closed()
+        .whenComplete(
+            (nothing, error) -> {
+              if (error == null) {
+                end.complete(null);
+              } else {
+                end.completeExceptionally(error);
+              }
+            });
+    return end;
   }
 
   /**

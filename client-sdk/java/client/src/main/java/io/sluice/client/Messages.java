@@ -2,9 +2,11 @@ package io.sluice.client;
 
 import java.util.Iterator;
 import java.util.NoSuchElementException;
+import java.util.Set;
 import java.util.Spliterator;
 import java.util.Spliterators;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
@@ -23,9 +25,13 @@ import java.util.stream.StreamSupport;
  *
  * <p>Ends when the consumption does; throws the {@link SluiceException} if the daemon refused it. A message without a
  * verdict at the end of its turn naks, unless {@code manual}. Several threads may each run a loop over the same Messages.
+ *
+ * <p>{@link #startDrain()} lets loops go on with what waits here, until they end. {@link #drain()}, called by the one
+ * thread that loops, hands it back: that thread has left its loop.
  */
 public final class Messages extends Consumption implements Iterable<Message> {
   private final boolean manual;
+  private final Set<Thread> readers = ConcurrentHashMap.newKeySet(); // that have begun a loop
 
   Messages(Session session, boolean manual) {
     super(session);
@@ -51,13 +57,22 @@ public final class Messages extends Consumption implements Iterable<Message> {
     return StreamSupport.stream(new TurnsOfStream(), false);
   }
 
+  /** A thread that waits for a drain has left its loop. */
+  @Override
+  boolean worksOff() {
+    Thread caller = Thread.currentThread();
+    return readers.stream().anyMatch(reader -> reader != caller && reader.isAlive());
+  }
+
   private final class Turns implements Iterator<Message> {
     private final Inbox.Cursor cursor = new Inbox.Cursor();
+    private Thread reader = null; // the last one
     private Message turn = null; // the caller has it
     private Message next = null;
 
     @Override
     public boolean hasNext() {
+      if (reader != Thread.currentThread()) readers.add(reader = Thread.currentThread());
       endTurn();
       if (next == null) next = take();
       return next != null;

@@ -91,6 +91,7 @@ final class Session implements Ledger.Outlet {
   private final Ledger ledger;
   private final Outbox outbox = new Outbox();
   private Duration drainTimeout = null; // null: the daemon's
+  private boolean handsBack; // at a drain, what no handler has yet
   private int wanted = 0; // of an on-demand session: messages that a fetch waits for
   private boolean over = false;
   private ScheduledFuture<?> retry = null; // while there is no stream
@@ -125,6 +126,7 @@ final class Session implements Ledger.Outlet {
     this.hooks = new Hooks(Threads.executor());
     this.backoff = new Backoff(client.firstRetry(), client.longestRetry());
     this.credit = new CreditWindow(onDemand ? Limits.FRAME_MESSAGES : options.creditMessages(), options.concurrency());
+    this.handsBack = options.handBack() || onDemand;
     this.ledger = new Ledger(credit.most(), options.remembered(), options.confirm(), this);
   }
 
@@ -188,12 +190,13 @@ final class Session implements Ledger.Outlet {
     return end.isBefore(drain) ? end : drain;
   }
 
-  /** {@code timeout}: null, for the daemon's. */
-  void startDrain(Duration timeout) {
+  /** {@code timeout}: null, for the daemon's. {@code handBack}: what waits, whatever the options say. */
+  void startDrain(Duration timeout, boolean handBack) {
     post(
         () -> {
           if (wish != Wish.SERVE) return;
           drainTimeout = timeout == null || !timeout.isNegative() ? timeout : Duration.ZERO;
+          handsBack |= handBack;
           onWish(Wish.DRAIN);
         });
   }
@@ -434,7 +437,7 @@ final class Session implements Ledger.Outlet {
     } else if (!ledger.connected()) {
       giveUpAfter(STOP_TIMEOUT, "the daemon has not answered within 5 s");
     } else {
-      if (options.handBack() || onDemand) ledger.handBack();
+      if (handsBack) ledger.handBack();
       Drain.Builder drain = Drain.newBuilder();
       if (drainTimeout != null) drain.setTimeout(Wire.duration(drainTimeout));
       outbox.add(ConsumeRequest.newBuilder().setDrain(drain).build());
@@ -494,6 +497,7 @@ final class Session implements Ledger.Outlet {
     giveUpAfter(null, "");
     if (wish != Wish.STOP) inbox.resume();
     if (wish != Wish.SERVE) followWish();
+    if (onDemand) offerCredit(); // a fetch may have come or gone since Open
   }
 
   private void onDeliveries(Deliveries deliveries) {
