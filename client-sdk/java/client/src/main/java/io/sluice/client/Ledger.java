@@ -87,6 +87,7 @@ final class Ledger {
 
   private int stream = 0; // ordinal of the last opened stream; 0: none
   private boolean connected = false;
+  private boolean closed = false;
 
   private final List<Frame> frames = new ArrayList<>(); // with something unsettled; in no order
   private final List<Given> given = new ArrayList<>(); // a ring of the last verdicts
@@ -150,8 +151,8 @@ final class Ledger {
       doubt(held.sequence(), held.storedNanos(), verdict);
     }
     if (held.confirmation != null) held.confirmation.settled = true;
-    if (held.stream != stream) {
-      if (held.confirmation != null) outlet.resolve(held.confirmation, Outcome.NOT_HELD);
+    if (held.stream != stream || closed) {
+      if (held.confirmation != null) outlet.resolve(held.confirmation, closed ? Outcome.FAILED : Outcome.NOT_HELD);
       return;
     }
     remember(held.sequence(), held.storedNanos(), held.id, verdict, held.delivery.getToken(), held.confirmation);
@@ -293,6 +294,7 @@ final class Ledger {
   /** Nothing will be told any more. */
   void close() {
     connected = false;
+    closed = true;
     forEachHeld(this::lose);
     for (Confirmation confirmation : awaited.values()) {
       if (confirmation.settled) outlet.resolve(confirmation, Outcome.FAILED);

@@ -165,7 +165,9 @@ final class Session implements Ledger.Outlet {
 
   boolean settle(Held held, Verdict verdict) {
     if (!held.decide(verdict)) return false;
-    if (settlements.push(held)) post(this::flush);
+    if (settlements.push(held) && !post(this::flush) && options.confirm()) {
+      held.confirmation.outcome.complete(Outcome.FAILED);
+    }
     inbox.leaveLane(held);
     return true;
   }
@@ -254,11 +256,13 @@ final class Session implements Ledger.Outlet {
         c.failed);
   }
 
-  private void post(Runnable action) {
+  /** False: the client is closed, and nobody is left to tell. */
+  private boolean post(Runnable action) {
     try {
       loop.execute(action);
+      return true;
     } catch (RejectedExecutionException e) {
-      LOG.log(System.Logger.Level.TRACE, "the client is closed: nobody is left to tell");
+      return false;
     }
   }
 

@@ -7,6 +7,7 @@ import io.grpc.ManagedChannel;
 import io.grpc.MethodDescriptor;
 import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.shaded.io.netty.channel.Channel;
+import io.grpc.netty.shaded.io.netty.channel.ChannelOption;
 import io.grpc.netty.shaded.io.netty.channel.EventLoop;
 import io.grpc.netty.shaded.io.netty.channel.EventLoopGroup;
 import io.grpc.netty.shaded.io.netty.channel.IoHandlerFactory;
@@ -115,6 +116,7 @@ final class Transport {
     Class<? extends Channel> type = epoll ? EpollDomainSocketChannel.class : NioDomainSocketChannel.class;
     return NettyChannelBuilder.forAddress(socket, options.credentials())
         .channelType(type, socket.getClass())
+        .withOption(ChannelOption.SO_KEEPALIVE, null) // gRPC's default, of which Netty warns here
         .overrideAuthority("localhost"); // a path is none
   }
 
