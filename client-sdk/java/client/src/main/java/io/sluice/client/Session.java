@@ -223,7 +223,7 @@ final class Session implements Ledger.Outlet {
   }
 
   void onForgotten(Held held) {
-    if (!settle(held, Verdict.NAK)) return;
+    if (!settle(held, Verdict.NAK) || held.cancelled) return;
     String what = consumer + ": message " + held.sequence() + " was let go of without a verdict; it is NAKed";
     LOG.log(System.Logger.Level.WARNING, what);
     tellError(new SluiceException(Status.Code.INTERNAL, what));

@@ -4,6 +4,8 @@ import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
@@ -16,6 +18,8 @@ import java.util.concurrent.TimeUnit;
  */
 final class Signals {
   private static final System.Logger LOG = System.getLogger("io.sluice.client");
+
+  private static final Set<String> CAUGHT = ConcurrentHashMap.newKeySet();
 
   private record Caught(Object signal, Object before) {}
 
@@ -38,6 +42,11 @@ final class Signals {
     }
   }
 
+  /** For tests: whether it is one of these that gets the signal. */
+  static boolean caught(String name) {
+    return CAUGHT.contains(name);
+  }
+
   private static Signals caught(Runnable action) {
     Signals signals = new Signals(action);
     try {
@@ -55,6 +64,7 @@ final class Signals {
     Class<?> type = Class.forName("sun.misc.Signal");
     Object signal = type.getConstructor(String.class).newInstance(name);
     caught.add(new Caught(signal, handle(signal, handlerOf(() -> onSignal(name)))));
+    CAUGHT.add(name);
   }
 
   private static Object handlerOf(Runnable action) throws ReflectiveOperationException {
@@ -118,6 +128,7 @@ final class Signals {
     for (Caught one : List.copyOf(caught)) {
       if (!one.signal().toString().equals("SIG" + name)) continue;
       caught.remove(one);
+      CAUGHT.remove(name);
       try {
         handle(one.signal(), one.before());
       } catch (ReflectiveOperationException e) {
