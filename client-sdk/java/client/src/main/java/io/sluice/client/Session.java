@@ -1,0 +1,636 @@
+package io.sluice.client;
+
+import io.grpc.Status;
+import io.grpc.netty.shaded.io.netty.channel.EventLoop;
+import io.grpc.netty.shaded.io.netty.util.concurrent.ScheduledFuture;
+import io.sluice.v1.ConsumeRequest;
+import io.sluice.v1.ConsumeResponse;
+import io.sluice.v1.Credit;
+import io.sluice.v1.Deliveries;
+import io.sluice.v1.Drain;
+import io.sluice.v1.Open;
+import io.sluice.v1.Opened;
+import io.sluice.v1.Resumed;
+import io.sluice.v1.SettleResult;
+import io.sluice.v1.SettleResults;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * One consumption over all its streams.
+ *
+ * <pre>
+ * CONNECTING --Opened--> OPEN ---(stream ends)---> CONNECTING, after a backoff
+ *                         '---(the app's drain is over, stop(), a permanent error)---> closed
+ * </pre>
+ *
+ * <p>Lives on the client's I/O thread: everything that decides runs there, so there are no locks. The app's threads post
+ * to it; verdicts, the one thing that comes for every message, go through {@link Settlements}, which is emptied before
+ * anything else is looked at. Hooks are called elsewhere.
+ */
+final class Session implements Ledger.Outlet {
+  private static final System.Logger LOG = System.getLogger("io.sluice.client");
+
+  /** What the app wants; only ever grows. */
+  private enum Wish {
+    SERVE,
+    DRAIN,
+    STOP
+  }
+
+  /** A daemon that has not answered Opened by then is taken for hung. */
+  private static final Duration OPEN_TIMEOUT = Duration.ofSeconds(10);
+
+  /** Beyond what a drain may take by its own deadline: the daemon's final phases and the way back. */
+  private static final Duration DRAIN_GRACE = Duration.ofSeconds(5);
+
+  /** For a drain without a timeout of its own, until Draining tells the daemon's. */
+  private static final Duration DRAIN_DEFAULT = Duration.ofSeconds(60);
+
+  private static final Duration STOP_TIMEOUT = Duration.ofSeconds(5);
+
+  /** The daemon's default: it has given everything back by then, so a drain has nothing left to wait for. */
+  private static final long RESUME_WINDOW = TimeUnit.SECONDS.toNanos(5);
+
+  /** A stream that lasted this long was a good one: the next is tried without waiting. */
+  private static final long LIVED = TimeUnit.SECONDS.toNanos(1);
+
+  /** How often a daemon that is not there is knocked at, so that a new one is found at once. */
+  private static final long KNOCK = TimeUnit.MILLISECONDS.toNanos(500);
+
+  /** How long an on-demand session keeps what came too late for a fetch, in case another one follows. */
+  private static final long UNWANTED = TimeUnit.MILLISECONDS.toNanos(100);
+
+  private final String consumer;
+  private final String clientId;
+  private final ConsumeOptions options;
+  private final boolean onDemand;
+  private final Transport transport;
+  private final EventLoop loop;
+  private final Inbox inbox;
+  private final Hooks hooks;
+  private final Settlements settlements = new Settlements();
+  private final CompletableFuture<Void> closed = new CompletableFuture<>();
+  private final AtomicLong thrown = new AtomicLong();
+
+  private volatile State state = State.CONNECTING;
+  private volatile DrainReport drainReport = DrainReport.NONE;
+  private volatile Duration maxLease = Duration.ZERO; // zero: not told
+  private volatile Instant drainDeadline = Instant.MAX;
+  private volatile Wish wish = Wish.SERVE; // written on the I/O thread
+
+  // I/O thread only, all that follows.
+  private final Backoff backoff;
+  private final CreditWindow credit;
+  private final Ledger ledger;
+  private final Outbox outbox = new Outbox();
+  private Duration drainTimeout = null; // null: the daemon's
+  private boolean handsBack; // at a drain, what no handler has yet
+  private int wanted = 0; // of an on-demand session: messages that a fetch waits for
+  private boolean over = false;
+  private ScheduledFuture<?> retry = null; // while there is no stream
+  private long retryAt = 0;
+  private boolean watching = false; // for a daemon that was not there
+
+  // The current stream.
+  private Stream stream = null;
+  private Wish followed = Wish.SERVE; // what it has been told
+  private boolean drained = false; // the daemon has given back what was left
+  private boolean connected = false;
+  private long connectedSince = 0;
+  private long lastConnected = System.nanoTime() - RESUME_WINDOW;
+  private ScheduledFuture<?> giveUp = null; // cancels it
+
+  /** {@code onDemand}: the credit is what {@link #want} says, else what the options say. */
+  Session(
+      String consumer,
+      String clientId,
+      ClientOptions client,
+      ConsumeOptions options,
+      boolean onDemand,
+      Transport transport,
+      Inbox inbox) {
+    this.consumer = consumer;
+    this.clientId = clientId;
+    this.options = options;
+    this.onDemand = onDemand;
+    this.transport = transport;
+    this.loop = transport.loop();
+    this.inbox = inbox;
+    this.hooks = new Hooks(Threads.executor());
+    this.backoff = new Backoff(client.firstRetry(), client.longestRetry());
+    this.credit = new CreditWindow(onDemand ? Limits.FRAME_MESSAGES : options.creditMessages(), options.concurrency());
+    this.handsBack = options.handBack() || onDemand;
+    this.ledger = new Ledger(credit.most(), options.remembered(), options.confirm(), this);
+  }
+
+  void start() {
+    tellState(State.CONNECTING, "");
+    post(this::openStream);
+  }
+
+  // -----------------------------------------------------------------------------------------------------------------
+  // The app's threads
+
+  Inbox inbox() {
+    return inbox;
+  }
+
+  Hooks hooks() {
+    return hooks;
+  }
+
+  String clientId() {
+    return clientId;
+  }
+
+  State state() {
+    return state;
+  }
+
+  DrainReport drainReport() {
+    return drainReport;
+  }
+
+  /** Completes when it has ended, and the hooks have been told; exceptionally if the daemon refused. */
+  CompletableFuture<Void> closed() {
+    return closed;
+  }
+
+  boolean settle(Held held, Verdict verdict) {
+    if (!held.decide(verdict)) return false;
+    if (settlements.push(held) && !post(this::flush) && options.confirm()) {
+      held.confirmation.outcome.complete(Outcome.FAILED);
+    }
+    inbox.leaveLane(held);
+    return true;
+  }
+
+  void inProgress(Held held) {
+    held.leasedAt = System.currentTimeMillis();
+    post(
+        () -> {
+          enterSettlements();
+          if (held.settled || !ledger.knows(held) || held.progressIn > outbox.taken()) return;
+          held.progressIn = outbox.addInProgress(held.id);
+          ledger.tellInProgress(held);
+          write();
+        });
+  }
+
+  Instant deadline(Held held) {
+    Duration lease = maxLease;
+    Instant drain = drainDeadline;
+    if (lease.isZero()) return drain;
+    Instant end = Instant.ofEpochMilli(held.leasedAt).plus(lease);
+    return end.isBefore(drain) ? end : drain;
+  }
+
+  /** {@code timeout}: null, for the daemon's. {@code handBack}: what waits, whatever the options say. */
+  void startDrain(Duration timeout, boolean handBack) {
+    post(
+        () -> {
+          if (wish != Wish.SERVE) return;
+          drainTimeout = timeout == null || !timeout.isNegative() ? timeout : Duration.ZERO;
+          handsBack |= handBack;
+          onWish(Wish.DRAIN);
+        });
+  }
+
+  void startStop() {
+    inbox.pause();
+    post(
+        () -> {
+          if (wish != Wish.STOP) onWish(Wish.STOP);
+        });
+  }
+
+  /** A fetch waits for {@code messages}; 0: none does. */
+  void want(int messages) {
+    post(() -> onWant(messages));
+  }
+
+  void onThrown(Throwable error) {
+    thrown.incrementAndGet();
+    LOG.log(System.Logger.Level.WARNING, () -> "a handler of " + consumer + " threw", error);
+    tellError(new SluiceException(Status.Code.INTERNAL, "a handler threw: " + error, error));
+  }
+
+  void onForgotten(Held held) {
+    if (!settle(held, Verdict.NAK) || held.cancelled) return;
+    String what = consumer + ": message " + held.sequence() + " was let go of without a verdict; it is NAKed";
+    LOG.log(System.Logger.Level.WARNING, what);
+    tellError(new SluiceException(Status.Code.INTERNAL, what));
+  }
+
+  Stats stats() {
+    try {
+      return loop.inEventLoop() ? countedStats() : loop.submit(this::countedStats).syncUninterruptibly().getNow();
+    } catch (RejectedExecutionException e) {
+      return countedStats(); // the client is closed: nothing is counted any more
+    }
+  }
+
+  private Stats countedStats() {
+    enterSettlements();
+    Ledger.Counts c = ledger.counts();
+    return new Stats(
+        c.received,
+        c.acked,
+        c.naked,
+        c.terminated,
+        thrown.get(),
+        c.inFlight,
+        c.streams,
+        c.lost,
+        c.refused,
+        c.rejoined,
+        c.late,
+        c.notHeld,
+        c.failed);
+  }
+
+  /** False: the client is closed, and nobody is left to tell. */
+  private boolean post(Runnable action) {
+    try {
+      loop.execute(action);
+      return true;
+    } catch (RejectedExecutionException e) {
+      return false;
+    }
+  }
+
+  // -----------------------------------------------------------------------------------------------------------------
+  // Streams come and go
+
+  private void openStream() {
+    if (retry != null) retry.cancel(false);
+    retry = null;
+    boolean kept = stillKept();
+    stream = new Stream(this, transport.newCall());
+    followed = Wish.SERVE;
+    drained = connected = false;
+    drainDeadline = Instant.MAX;
+    outbox.open(openRequest(kept));
+    giveUpAfter(OPEN_TIMEOUT, "the daemon has not answered within 10 s");
+    stream.start();
+    if (wish != Wish.SERVE) followWish();
+    write();
+  }
+
+  /**
+   * Whether a daemon that died since can have given back nothing of what the last stream held: not by the end of a
+   * drain, and not by the end of its resume window.
+   */
+  private boolean stillKept() {
+    boolean byDrain = drained || !Instant.now().isBefore(drainDeadline);
+    return !byDrain && System.nanoTime() - lastConnected < RESUME_WINDOW;
+  }
+
+  private ConsumeRequest openRequest(boolean kept) {
+    Open.Builder open =
+        Open.newBuilder()
+            .setConsumer(consumer)
+            .setClientId(clientId)
+            .setMaxBatch(options.maxBatch())
+            .setCredit(creditOf(wish == Wish.SERVE ? creditMessages() : 0))
+            .setConfirmSettlements(options.confirm())
+            .setResumable(options.resumable());
+    ledger.nameHeld(kept, open);
+    return ConsumeRequest.newBuilder().setOpen(open).build();
+  }
+
+  private int creditMessages() {
+    if (!onDemand) return credit.messages();
+    if (wanted == 0) return 0;
+    // Messages count until they are settled; those that wait here already are for the fetch as well.
+    long held = ledger.counts().inFlight - ledger.waiting();
+    return (int) Math.min(held + wanted, Limits.CREDIT_MESSAGES);
+  }
+
+  private Credit.Builder creditOf(int messages) {
+    return Credit.newBuilder().setMessages(messages).setBytes(options.creditBytes());
+  }
+
+  private void giveUpAfter(Duration wait, String reason) {
+    if (giveUp != null) giveUp.cancel(false);
+    giveUp = wait == null ? null : loop.schedule(() -> giveUp(reason), wait.toMillis(), TimeUnit.MILLISECONDS);
+  }
+
+  private void giveUp(String reason) {
+    giveUp = null;
+    if (wish == Wish.DRAIN) wish = Wish.STOP; // the drain has had its time
+    if (stream != null) stream.cancel(reason);
+  }
+
+  void onEnded(Stream ended, Status end) {
+    if (ended != stream) return;
+    enterSettlements();
+    inbox.pause();
+    if (ledger.connected()) lastConnected = System.nanoTime();
+    ledger.onStreamEnded();
+    outbox.close();
+    giveUpAfter(null, "");
+    stream = null;
+    if (isLast(end)) {
+      close(end);
+    } else {
+      awaitRetry(end);
+    }
+  }
+
+  private boolean isLast(Status end) {
+    if (wish == Wish.STOP || isPermanent(end)) return true;
+    if (wish == Wish.SERVE) return false;
+    return drainReport.completed()
+        || ledger.counts().streams == 0
+        || System.nanoTime() - lastConnected > RESUME_WINDOW;
+  }
+
+  /** Answers that no amount of patience changes. */
+  private static boolean isPermanent(Status end) {
+    return switch (end.getCode()) {
+      case NOT_FOUND, INVALID_ARGUMENT, UNIMPLEMENTED, PERMISSION_DENIED -> true;
+      default -> false;
+    };
+  }
+
+  private void awaitRetry(Status end) {
+    tellState(State.CONNECTING, end.isOk() ? "the stream has ended" : describe(end));
+    if (connected && lastConnected - connectedSince >= LIVED) backoff.reset();
+    long wait = backoff.nextNanos();
+    retryAt = System.nanoTime() + wait;
+    if (!watching) watching = transport.whenReachable(() -> post(this::onReachable));
+    knock();
+  }
+
+  /** Waits for the time of the next attempt, in steps: a daemon that comes meanwhile is to be noticed. */
+  private void knock() {
+    long wait = retryAt - System.nanoTime();
+    if (wait <= 0) {
+      openStream();
+      return;
+    }
+    retry =
+        loop.schedule(
+            () -> {
+              transport.connectNow();
+              knock();
+            },
+            Math.min(wait, KNOCK),
+            TimeUnit.NANOSECONDS);
+  }
+
+  private void onReachable() {
+    watching = false;
+    if (retry != null) openStream();
+  }
+
+  private static String describe(Status end) {
+    String what = end.getDescription() == null ? end.getCode().toString() : end.getDescription();
+    Throwable cause = end.getCause();
+    return cause == null || cause.getMessage() == null ? what : what + ": " + cause.getMessage();
+  }
+
+  private void close(Status end) {
+    over = true;
+    ledger.close();
+    inbox.close();
+    Status result = wish == Wish.SERVE ? end : Status.OK;
+    if (result.isOk()) {
+      tellState(State.CLOSED, "");
+      hooks.execute(() -> closed.complete(null));
+      return;
+    }
+    SluiceException error = new SluiceException(result.getCode(), describe(result), result.getCause());
+    tellError(error);
+    tellState(State.CLOSED, error.getMessage());
+    hooks.execute(() -> closed.completeExceptionally(error));
+  }
+
+  // -----------------------------------------------------------------------------------------------------------------
+  // What the app wants
+
+  private void onWish(Wish next) {
+    wish = next;
+    if (over) return;
+    if (stream != null) {
+      followWish();
+      write();
+    } else if (isLast(Status.OK)) {
+      retry.cancel(false);
+      close(Status.OK);
+    } else {
+      openStream();
+    }
+  }
+
+  /** Tells the daemon what the app wants now. A drain waits for Opened, which comes back to it. */
+  private void followWish() {
+    followed = wish;
+    enterSettlements();
+    if (wish == Wish.STOP) {
+      outbox.finish();
+      giveUpAfter(STOP_TIMEOUT, "the daemon has not answered to the half-close within 5 s");
+    } else if (!ledger.connected()) {
+      giveUpAfter(STOP_TIMEOUT, "the daemon has not answered within 5 s");
+    } else {
+      if (handsBack) ledger.handBack();
+      Drain.Builder drain = Drain.newBuilder();
+      if (drainTimeout != null) drain.setTimeout(Wire.duration(drainTimeout));
+      outbox.add(ConsumeRequest.newBuilder().setDrain(drain).build());
+      giveUpAfter(
+          (drainTimeout == null ? DRAIN_DEFAULT : drainTimeout).plus(DRAIN_GRACE),
+          "the daemon has not ended the drain in time");
+    }
+  }
+
+  private void onWant(int messages) {
+    enterSettlements();
+    wanted = messages;
+    if (messages == 0) loop.schedule(this::giveBackUnwanted, UNWANTED, TimeUnit.NANOSECONDS);
+    offerCredit();
+    write();
+  }
+
+  private void offerCredit() {
+    if (wish != Wish.SERVE || !ledger.connected()) return;
+    outbox.add(ConsumeRequest.newBuilder().setCredit(creditOf(creditMessages())).build());
+  }
+
+  private void giveBackUnwanted() {
+    if (wanted > 0 || over) return;
+    enterSettlements();
+    ledger.handBack();
+    write();
+  }
+
+  // -----------------------------------------------------------------------------------------------------------------
+  // What the daemon says
+
+  void onResponse(Stream from, ConsumeResponse response) {
+    if (from != stream) return;
+    enterSettlements();
+    switch (response.getKindCase()) {
+      case OPENED -> onOpened(response.getOpened());
+      case DELIVERIES -> onDeliveries(response.getDeliveries());
+      case SETTLE_RESULTS -> onSettleResults(response.getSettleResults());
+      case STATE -> tellState(Wire.state(response.getState().getKind()), response.getState().getDetail());
+      case LEASES_ENDED -> ledger.onLeasesEnded(response.getLeasesEnded().getIdsList());
+      case DRAINING -> onDraining(response.getDraining());
+      case DRAINED -> onDrained(Wire.report(response.getDrained().getReport()));
+      default -> LOG.log(System.Logger.Level.DEBUG, "a later daemon says what this client does not know");
+    }
+    write();
+  }
+
+  private void onOpened(Opened opened) {
+    Map<Long, Long> resumed = new HashMap<>();
+    for (Resumed one : opened.getResumedList()) resumed.put(one.getHeldId(), one.getId());
+    ledger.onOpened(resumed);
+    ledger.counts().refused += opened.getRefusedCount();
+    maxLease = Wire.duration(opened.getMaxLease());
+    connected = true;
+    connectedSince = System.nanoTime();
+    giveUpAfter(null, "");
+    if (wish != Wish.STOP) inbox.resume();
+    if (wish != Wish.SERVE) followWish();
+    if (onDemand) offerCredit(); // a fetch may have come or gone since Open
+  }
+
+  private void onDeliveries(Deliveries deliveries) {
+    if (!ledger.connected()) return; // before Opened: not this contract
+    Frame frame = new Frame(this, deliveries.getDeliveriesList());
+    ledger.accept(frame);
+    if (onDemand) {
+      wanted = Math.max(0, wanted - frame.unsettled);
+      if (wanted == 0) loop.schedule(this::giveBackUnwanted, UNWANTED, TimeUnit.NANOSECONDS);
+    } else if (credit.update(System.nanoTime(), ledger.counts().settled())) {
+      offerCredit();
+    }
+    inbox.push(frame);
+  }
+
+  private void onSettleResults(SettleResults results) {
+    Ledger.Counts counts = ledger.counts();
+    for (SettleResult result : results.getResultsList()) {
+      Outcome outcome = Wire.outcome(result.getOutcome());
+      if (options.confirm()) {
+        for (int i = 0; i < result.getIdsCount(); i++) ledger.onResult(result.getIds(i), outcome);
+      }
+      int count = result.getIdsCount();
+      switch (outcome) {
+        case CONFIRMED -> {}
+        case LATE -> {
+          counts.late += count;
+          tellBad(result, Status.Code.DEADLINE_EXCEEDED, "came after their lease had ended");
+        }
+        case NOT_HELD -> {
+          counts.notHeld += count;
+          tellBad(result, Status.Code.NOT_FOUND, "were for messages that the daemon does not hold");
+        }
+        case FAILED -> {
+          counts.failed += count;
+          tellBad(result, Status.Code.UNAVAILABLE, "could not be confirmed");
+        }
+      }
+    }
+  }
+
+  private void tellBad(SettleResult result, Status.Code code, String what) {
+    String detail = result.getDetail().isEmpty() ? "" : ": " + result.getDetail();
+    tellError(new SluiceException(code, result.getIdsCount() + " verdicts " + what + detail));
+  }
+
+  private void onDraining(io.sluice.v1.Draining draining) {
+    boolean byDaemon = draining.getReason() == io.sluice.v1.Draining.Reason.REASON_DAEMON;
+    Instant deadline = draining.hasDeadline() ? Wire.instant(draining.getDeadline()) : Instant.MAX;
+    if (draining.hasDeadline()) {
+      drainDeadline = deadline;
+      Duration left = Duration.between(Instant.now(), deadline);
+      if (followed != Wish.STOP) giveUpAfter(left.plus(DRAIN_GRACE), "the daemon has not ended the drain in time");
+      Stream ending = stream;
+      // What would start later is given back by the daemon.
+      loop.schedule(() -> pauseIf(ending), Math.max(0, left.toMillis()), TimeUnit.MILLISECONDS);
+    }
+    Draining notice = new Draining(byDaemon, deadline);
+    hooks.execute(() -> options.onDraining().accept(notice));
+  }
+
+  private void pauseIf(Stream ending) {
+    if (stream == ending) inbox.pause();
+  }
+
+  private void onDrained(DrainReport report) {
+    drained = true;
+    ledger.onDrained();
+    if (wish == Wish.DRAIN) drainReport = report;
+    hooks.execute(() -> options.onDrained().accept(report));
+  }
+
+  void onWritable(Stream from) {
+    if (from == stream) flush();
+  }
+
+  // -----------------------------------------------------------------------------------------------------------------
+  // Verdicts, and writing
+
+  private void flush() {
+    enterSettlements();
+    write();
+  }
+
+  private void enterSettlements() {
+    Held held = settlements.takeAll();
+    if (held == null) return;
+    while (held != null) {
+      Held next = held.nextSettled;
+      held.nextSettled = null;
+      ledger.settle(held);
+      held = next;
+    }
+    if (onDemand && wanted > 0) offerCredit();
+  }
+
+  private void write() {
+    if (stream == null) return;
+    while (stream.writable()) {
+      ConsumeRequest request = outbox.poll();
+      if (request == null) break;
+      stream.write(request);
+    }
+    if (outbox.pollFinish()) stream.halfClose();
+  }
+
+  @Override
+  public void tell(long id, Verdict verdict) {
+    outbox.addVerdict(id, verdict);
+  }
+
+  @Override
+  public void cancel(Held held) {
+    held.cancel(hooks);
+  }
+
+  @Override
+  public void resolve(Confirmation confirmation, Outcome outcome) {
+    hooks.execute(() -> confirmation.outcome.complete(outcome));
+  }
+
+  private void tellState(State next, String detail) {
+    state = next;
+    LOG.log(
+        System.Logger.Level.DEBUG, () -> consumer + ": " + next + (detail.isEmpty() ? "" : ": " + detail));
+    hooks.execute(() -> options.onState().accept(next, detail));
+  }
+
+  private void tellError(SluiceException error) {
+    hooks.execute(() -> options.onError().accept(error));
+  }
+}

@@ -1,0 +1,50 @@
+package io.sluice.client;
+
+import io.opentelemetry.api.trace.propagation.W3CTraceContextPropagator;
+import io.opentelemetry.context.Context;
+import io.opentelemetry.context.propagation.TextMapGetter;
+import java.util.List;
+
+/**
+ * Makes the W3C trace context of a message's headers the context of its handler, where the app has OpenTelemetry's API.
+ */
+final class Traces {
+  /** Until the handler returns. */
+  interface Scope {
+    void close();
+  }
+
+  private static final Scope NONE = () -> {};
+  private static final boolean PRESENT = isPresent();
+
+  private Traces() {}
+
+  static Scope enter(Message message) {
+    if (!PRESENT || message.header("traceparent").isEmpty()) return NONE;
+    return OpenTelemetry.enter(message);
+  }
+
+  private static boolean isPresent() {
+    try {
+      Class.forName("io.opentelemetry.api.trace.propagation.W3CTraceContextPropagator");
+      return true;
+    } catch (ClassNotFoundException | LinkageError e) {
+      return false;
+    }
+  }
+
+  /** Loaded only where it can be. */
+  private static final class OpenTelemetry implements TextMapGetter<Message> {
+    private static final OpenTelemetry GETTER = new OpenTelemetry();
+
+    static Scope enter(Message message) {
+      Context context = W3CTraceContextPropagator.getInstance().extract(Context.current(), message, GETTER);
+      return context.makeCurrent()::close;
+    }
+
+    @Override
+    public String get(Message message, String name) {
+      return message.header(name).orElse(null);
+    }
+  }
+}
