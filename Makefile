@@ -1,12 +1,14 @@
 # Sluice. `make run` shows it, `make test` proves it; both install what they need on Debian 12. `make help` lists the rest.
 
-# The one list of packages: to build, to test, to check. `make deps` installs what is missing of it.
-DEBIAN_PACKAGES := \
-  build-essential ccache cmake git lld ninja-build pkg-config \
+# The one list of packages: to build, and to test and check. `make deps` installs what is missing of both.
+BUILD_PACKAGES := \
+  build-essential ccache cmake git lld ninja-build pkg-config python3 \
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc \
-  libnats-dev libabsl-dev libcli11-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev \
-  libssl-dev libgtest-dev libgmock-dev nats-server openssl procps python3 \
+  libnats-dev libabsl-dev libcli11-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libssl-dev
+TEST_PACKAGES := \
+  libgtest-dev libgmock-dev nats-server openssl procps python3-yaml prometheus \
   clang-format clang-tidy
+DEBIAN_PACKAGES := $(BUILD_PACKAGES) $(TEST_PACKAGES)
 
 # Besides Debian's 2.9, the tests use these nats-servers, built from the Go module proxy where Go is installed.
 NATS_SERVER_VERSIONS ?= 2.10.27 2.15.2
@@ -76,6 +78,15 @@ deps: ## install the Debian packages that are missing
 	  $$sudo apt-get update -qq && \
 	  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
 	fi
+
+.PHONY: deps-build
+deps-build: ## the same, only what a build needs
+	@$(MAKE) --no-print-directory deps DEBIAN_PACKAGES='$(BUILD_PACKAGES)'
+
+.PHONY: image-build
+image-build: ## the program that goes into the image; deploy/docker/Dockerfile does the rest
+	@cmake --preset image --log-level=WARNING
+	@cmake --build --preset image -j$(JOBS) --target sluice
 
 .PHONY: servers
 servers: ## the nats-servers beside Debian's, where Go is installed
