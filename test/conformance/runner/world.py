@@ -1,0 +1,130 @@
+"""What a scenario plays in: its own stream, daemon and apps."""
+
+import itertools
+import re
+import time
+
+from runner.account import Account
+from runner.nats import Nats, NatsError
+from runner.processes import Daemon, Driver, NatsServer
+
+WITHIN = 10.0  # seconds that an await waits, unless it says otherwise
+_numbers = itertools.count(1)
+
+
+class Red(Exception):
+    """The scenario has failed; one line says why."""
+
+
+class World:
+    def __init__(self, scenario, run, sluice, nats_program, server, folder):
+        self.scenario, self.run, self.sluice = scenario, run, sluice
+        self.folder = folder
+        self.account = Account()
+        self.drivers, self.past_drivers = {}, []
+        self.deadline = time.monotonic() + scenario.limit
+        self.stream = f"C{next(_numbers)}"
+        self.subject = self.stream.lower()
+        self._own_server = NatsServer(nats_program, folder) if scenario.own_nats else None
+        self.server = self._own_server or server
+        self.nats = None
+        self.daemon = Daemon(sluice, folder, self._configuration())
+        self.loads = []
+
+    def begin(self):
+        self.connect()
+        if "stream" not in self.scenario.without:
+            self.create_stream()
+        if "daemon" not in self.scenario.without:
+            self.daemon.start()
+
+    def end(self):
+        for driver in [*self.drivers.values(), *self.past_drivers]:
+            driver.kill()
+        self.daemon.kill()
+        if self.nats:
+            self.nats.close()
+        if self._own_server:
+            self._own_server.kill()
+
+    def connect(self):
+        self.nats = Nats(self.server.port)
+        self.nats.subscribe(f"$JS.ACK.{self.stream}.>", self.account.take_told)
+        self.nats.subscribe(f"$JS.ACK.*.*.{self.stream}.>", self.account.take_told)
+        self.version = tuple(int(number) for number in re.findall(r"\d+", self.nats.info["version"])[:3])
+
+    def create_stream(self):
+        storage = "file" if self.scenario.own_nats else "memory"
+        self.nats.api(f"STREAM.CREATE.{self.stream}", {
+            "name": self.stream, "subjects": [f"{self.subject}.>"], "retention": "limits", "storage": storage,
+            "max_consumers": -1, "max_msgs": -1, "max_bytes": -1, "max_age": 0, "discard": "old", "num_replicas": 1})
+
+    def _configuration(self):
+        consumers = []
+        for name, given in self.scenario.consumers.items():
+            # Short pulls, as the drain of an idle consumer waits for the open one.
+            consumer = {"name": name, "stream": self.stream, "pull": {"expires": "200ms"}, **_plain(given or {}, self.subject)}
+            consumers.append(consumer)
+        return {"nats": {"servers": [f"nats://127.0.0.1:{self.server.port}"]}, "log": {"format": "text"},
+                "consumers": consumers, **_plain(self.scenario.daemon, self.subject)}
+
+    # Apps
+
+    def driver(self, name):
+        """Started when it is first named."""
+        if name not in self.drivers:
+            driver = Driver(name, self.run, self.folder, f"unix://{self.daemon.socket}", self.account.take_event, self.account.wake)
+            self.drivers[name] = driver
+            self.wait(lambda: self.account.count("ready", {}, name) or not driver.running, 20.0)
+            if not self.account.count("ready", {}, name):
+                raise Red(f"{name} did not get ready: {driver.last_words()}")
+        return self.drivers[name]
+
+    def wait(self, condition, within=None, poll=None):
+        """Until the account has changed so that `condition` holds. Returns whether it does."""
+        deadline = min(self.deadline, time.monotonic() + (within or WITHIN))
+        with self.account.changed:
+            while not condition():
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self.account.changed.wait(min(left, poll or left))
+            return True
+
+    # JetStream
+
+    def consumer_info(self, name):
+        """None as long as it is not there."""
+        durable = (self.scenario.consumers.get(name) or {}).get("durable", name)
+        try:
+            info = self.nats.api(f"CONSUMER.INFO.{self.stream}.{durable}")
+        except NatsError:
+            return None
+        self.account.most_held = max(self.account.most_held, info["num_ack_pending"])
+        return {"num_pending": info["num_pending"], "num_ack_pending": info["num_ack_pending"],
+                "num_waiting": info["num_waiting"], "ack_floor": info["ack_floor"]["stream_seq"]}
+
+    def await_settled(self, within=None):
+        """Until each message has its verdict, as the server sees it, and each handler has ended."""
+        deadline = min(self.deadline, time.monotonic() + (within or WITHIN))
+        while True:
+            infos = {name: self.consumer_info(name) for name in self.scenario.consumers}
+            running = [one.sequence for one in self.account.attempts if not one.end and not one.app.given_up]
+            loading = any(load.is_alive() for load in self.loads)
+            if not running and not loading and all(info and not info["num_pending"] and not info["num_ack_pending"]
+                                                   for info in infos.values()):
+                return
+            if time.monotonic() > deadline:
+                state = ", ".join(f"{name}: {info['num_pending']} pending, {info['num_ack_pending']} without a verdict" if info
+                                  else f"{name}: is not there" for name, info in infos.items())
+                raise Red(f"not settled ({state}; handlers run for {running[:5]})")
+            time.sleep(0.01)
+
+
+def _plain(value, subject):
+    """Of YAML's types, with the stream's subject in the place of $subject."""
+    if isinstance(value, dict):
+        return {key: _plain(one, subject) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one, subject) for one in value]
+    return value.replace("$subject", subject) if isinstance(value, str) else value
