@@ -16,6 +16,7 @@ NATS_SERVER_VERSIONS ?= 2.10.27 2.15.2
 # What the charts are tested with, from the Go module proxy too.
 HELM_VERSION ?= 4.2.4
 KUBECONFORM_VERSION ?= 0.8.0
+KUSTOMIZE_VERSION ?= 5.8.1
 KUBE_VERSIONS ?= 1.28.15 1.29.14 1.33.13 1.35.4
 
 JOBS ?= $(shell nproc)
@@ -36,6 +37,7 @@ export SLUICE_NATS_SERVERS = $(subst $(space),:,$(strip $(shell PATH="$$PATH:/us
 export SEEDS SEED KUBE_VERSIONS
 export HELM = $(CURDIR)/$(TOOLS)/helm
 export KUBECONFORM = $(CURDIR)/$(TOOLS)/kubeconform
+export KUSTOMIZE = $(CURDIR)/$(TOOLS)/kustomize
 export KUBE_SCHEMAS = $(CURDIR)/build/kube-schemas
 export UBSAN_OPTIONS := print_stacktrace=1:halt_on_error=1
 
@@ -95,7 +97,7 @@ charts: deps chart-tools ## what the Helm charts render: lint, strict schemas, g
 .PHONY: chart-tools
 chart-tools: ## helm, kubeconform and the schemas of Kubernetes, where Go is installed
 	@if command -v go >/dev/null; then \
-	  $(MAKE) --no-print-directory $(TOOLS)/helm $(TOOLS)/kubeconform && python3 test/helm/schemas.py $(KUBE_SCHEMAS) $(KUBE_VERSIONS); \
+	  $(MAKE) --no-print-directory $(TOOLS)/helm $(TOOLS)/kubeconform $(TOOLS)/kustomize && python3 test/helm/schemas.py $(KUBE_SCHEMAS) $(KUBE_VERSIONS); \
 	else echo "Go is not installed: the charts are not tested"; [ -z "$$CI" ]; fi
 
 $(TOOLS)/helm:
@@ -105,6 +107,10 @@ $(TOOLS)/helm:
 $(TOOLS)/kubeconform:
 	@echo "building kubeconform $(KUBECONFORM_VERSION)"
 	@GOBIN=$(CURDIR)/$(TOOLS) go install github.com/yannh/kubeconform/cmd/kubeconform@v$(KUBECONFORM_VERSION)
+
+$(TOOLS)/kustomize:
+	@echo "building kustomize $(KUSTOMIZE_VERSION)"
+	@GOBIN=$(CURDIR)/$(TOOLS) go install sigs.k8s.io/kustomize/kustomize/v5@v$(KUSTOMIZE_VERSION)
 
 .PHONY: storm
 storm: deps servers build storm-natsgo ## pods restarted under load, beside nats.go; a table, and build/storm.json. FOR=10m ONLY=native-quick

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the charts render, for every example and every Kubernetes: lint, strict schemas, golden files, refusals, and the docs beside them.
 
-UPDATE=1 writes the golden files and the value tables anew. From the environment: HELM, KUBECONFORM and PROMTOOL (programs), KUBE_SCHEMAS (a folder that
+UPDATE=1 writes the golden files and the value tables anew. From the environment: HELM, KUBECONFORM and KUSTOMIZE (programs), KUBE_SCHEMAS (a folder that
 schemas.py made), SLUICE_BIN (the daemon).
 """
 
@@ -167,6 +167,28 @@ spec:
         self.assertNotIn("volumeMounts", other)
         self.assertEqual(template["metadata"]["annotations"]["mine"], "yes")
         self.assertIn("data", [each["name"] for each in spec["volumes"]])
+
+
+class Kustomize(Charts):
+    def test_the_component_is_valid_and_golden(self):
+        done = run(os.environ.get("KUSTOMIZE", "kustomize"), "build", ROOT / "deploy/kustomize/example")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for version in VERSIONS[1:]:
+            self.assert_valid(done.stdout, version)
+        self.assert_golden(done.stdout, "kustomize")
+
+    def test_it_is_the_chart_s_sidecar(self):
+        """What both say of the sidecar is the same, but for what only values can change."""
+        def sidecar(text):
+            for each in yaml.safe_load_all(text):
+                if each and each["kind"] == "Deployment":
+                    return each["spec"]["template"]["spec"]["initContainers"][0]
+            self.fail("no Deployment")
+
+        component = sidecar(run(os.environ.get("KUSTOMIZE", "kustomize"), "build", ROOT / "deploy/kustomize/example").stdout)
+        chart = sidecar(self.rendered("example", NEWEST))
+        for key in ("startupProbe", "readinessProbe", "livenessProbe", "lifecycle", "restartPolicy", "args", "ports", "resources", "image"):
+            self.assertEqual(component[key], chart[key], key)
 
 
 class Restricted(Charts):
