@@ -120,14 +120,19 @@ storm: deps servers build storm-natsgo ## pods restarted under load, beside nats
 storm-natsgo:
 	@if command -v go >/dev/null; then go build -C test/storm/natsgo -o $(CURDIR)/build/storm/natsgo .; fi
 
+.PHONY: cluster-test
+cluster-test: chart-tools ## the example chart on the cluster of $$KUBECONFIG, every message accounted for; docs/operations/cluster-test.md
+	@python3 test/cluster/cluster.py --output build/cluster.json $(ARGS)
+
 .PHONY: deps-build
 deps-build: ## the same, only what a build needs
 	@$(MAKE) --no-print-directory deps DEBIAN_PACKAGES='$(BUILD_PACKAGES)'
 
 .PHONY: image-build
+image-build: TARGET ?= sluice
 image-build: ## the program that goes into the image; deploy/docker/Dockerfile does the rest
 	@cmake --preset image --log-level=WARNING
-	@cmake --build --preset image -j$(JOBS) --target sluice
+	@cmake --build --preset image -j$(JOBS) --target $(TARGET)
 
 .PHONY: servers
 servers: ## the nats-servers beside Debian's, where Go is installed

@@ -10,10 +10,11 @@ SUBJECT = "storm"
 
 
 class Load:
-    """On a thread of its own, until stop(). What the server has not confirmed is published again under the same id, so that it is stored once."""
+    """On a thread of its own, until stop(). What the server has not confirmed is published again under the same id, so that it is stored once; loads of
+    different names have different ids."""
 
-    def __init__(self, port, rate, keys):
-        self._port, self._rate, self._keys = port, rate, keys
+    def __init__(self, port, rate, keys, name="storm"):
+        self._port, self._rate, self._keys, self._name = port, rate, keys, name.encode()
         self._over = threading.Event()
         self.published = 0
         self.problem = None
@@ -43,7 +44,7 @@ class Load:
             connection.close()
 
     def _store(self, connection, numbers):
-        messages = [(f"{SUBJECT}.{n % self._keys}".encode(), [(b"Nats-Msg-Id", b"storm-%d" % n)], b"%d %d" % (n, n % self._keys)) for n in numbers]
+        messages = [(f"{SUBJECT}.{n % self._keys}".encode(), [(b"Nats-Msg-Id", b"%s-%d" % (self._name, n))], b"%d %d" % (n, n % self._keys)) for n in numbers]
         deadline = time.monotonic() + 60
         while messages:
             try:
