@@ -17,7 +17,7 @@
 {{- with $v.nats.tls.serverName -}}{{- $_ := set $tls "server_name" . -}}{{- end -}}
 {{- $_ := set $nats "tls" $tls -}}
 {{- end -}}
-{{- $admin := dict "listen" (printf "0.0.0.0:%d" (int $v.admin.port)) "ready_needs_nats" $v.readiness.requireNats -}}
+{{- $admin := dict "listen" (printf "0.0.0.0:%d" (int $v.admin.port)) "readiness" $v.admin.readiness -}}
 {{- if $v.admin.quit -}}{{- $_ := set $admin "quit" true -}}{{- end -}}
 {{- $made := dict "nats" $nats "listen" (dict "unix" (printf "%s/sluice.sock" $v.listen.directory)) "log" (dict "level" $v.log.level) "drain" (dict "timeout" $v.drain.timeout) "admin" $admin "consumers" $v.consumers -}}
 {{- mergeOverwrite $made (deepCopy $v.config) | toYaml -}}
