@@ -1,16 +1,24 @@
 # Sluice. `make run` shows it, `make test` proves it; both install what they need on Debian 12. `make help` lists the rest.
 
-# The one list of packages: to build, to test, to check. `make deps` installs what is missing of it.
-DEBIAN_PACKAGES := \
-  build-essential ccache cmake git lld ninja-build pkg-config \
+# The one list of packages: to build, and to test and check. `make deps` installs what is missing of both.
+BUILD_PACKAGES := \
+  build-essential ccache cmake git lld ninja-build pkg-config python3 \
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc \
-  libnats-dev libabsl-dev libcli11-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev \
-  libsqlite3-dev libssl-dev zlib1g-dev libgtest-dev libgmock-dev nats-server openssl procps \
-  python3 python3-yaml python3-grpcio python3-protobuf \
+  libnats-dev libabsl-dev libcli11-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libssl-dev
+TEST_PACKAGES := \
+  libgtest-dev libgmock-dev libsqlite3-dev zlib1g-dev nats-server openssl procps prometheus \
+  python3-yaml python3-grpcio python3-protobuf \
   clang-format clang-tidy
+DEBIAN_PACKAGES := $(BUILD_PACKAGES) $(TEST_PACKAGES)
 
 # Besides Debian's 2.9, the tests use these nats-servers, built from the Go module proxy where Go is installed.
 NATS_SERVER_VERSIONS ?= 2.10.27 2.15.2
+
+# What the charts are tested with, from the Go module proxy too.
+HELM_VERSION ?= 4.2.4
+KUBECONFORM_VERSION ?= 0.8.0
+KUSTOMIZE_VERSION ?= 5.8.1
+KUBE_VERSIONS ?= 1.28.15 1.29.14 1.33.13 1.35.4
 
 JOBS ?= $(shell nproc)
 FOR ?=
@@ -20,13 +28,18 @@ ONLY ?=
 ARGS ?=
 
 SERVERS := build/nats-servers
+TOOLS := build/tools
 GO_SERVERS := $(NATS_SERVER_VERSIONS:%=$(SERVERS)/%/nats-server)
 empty :=
 space := $(empty) $(empty)
 # By the shell, each time: what make itself has once not found it does not look for again.
 export SLUICE_NATS_SERVERS = $(subst $(space),:,$(strip $(shell PATH="$$PATH:/usr/sbin" command -v nats-server; \
   ls $(addprefix $(CURDIR)/,$(GO_SERVERS)) 2>/dev/null)))
-export SEEDS SEED
+export SEEDS SEED KUBE_VERSIONS
+export HELM = $(CURDIR)/$(TOOLS)/helm
+export KUBECONFORM = $(CURDIR)/$(TOOLS)/kubeconform
+export KUSTOMIZE = $(CURDIR)/$(TOOLS)/kustomize
+export KUBE_SCHEMAS = $(CURDIR)/build/kube-schemas
 export UBSAN_OPTIONS := print_stacktrace=1:halt_on_error=1
 
 .PHONY: help
@@ -38,7 +51,7 @@ run: deps build ## a real nats-server, the daemon and an app in one terminal; Ct
 	@./build/release/sluice dev $(if $(FOR),--for $(FOR)) $(ARGS)
 
 .PHONY: test
-test: deps servers build ## every test. ONLY=regex for some, SEEDS=n or SEED=k for the simulation
+test: deps servers chart-tools build ## every test. ONLY=regex for some, SEEDS=n or SEED=k for the simulation
 	@ctest --test-dir build/release --output-on-failure --no-tests=error -j$(JOBS) $(if $(ONLY),-R '$(ONLY)') $(ARGS)
 
 .PHONY: conformance
@@ -83,6 +96,50 @@ deps: ## install the Debian packages that are missing
 	  $$sudo apt-get update -qq && \
 	  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
 	fi
+
+.PHONY: charts
+charts: deps chart-tools ## what the Helm charts render: lint, strict schemas, golden files, refusals. UPDATE=1 writes the golden files anew
+	@python3 test/helm/charts_test.py $(ARGS)
+
+.PHONY: chart-tools
+chart-tools: ## helm, kubeconform and the schemas of Kubernetes, where Go is installed
+	@if command -v go >/dev/null; then \
+	  $(MAKE) --no-print-directory $(TOOLS)/helm $(TOOLS)/kubeconform $(TOOLS)/kustomize && python3 test/helm/schemas.py $(KUBE_SCHEMAS) $(KUBE_VERSIONS); \
+	else echo "Go is not installed: the charts are not tested"; [ -z "$$CI" ]; fi
+
+$(TOOLS)/helm:
+	@echo "building helm $(HELM_VERSION)"
+	@GOBIN=$(CURDIR)/$(TOOLS) go install helm.sh/helm/v4/cmd/helm@v$(HELM_VERSION)
+
+$(TOOLS)/kubeconform:
+	@echo "building kubeconform $(KUBECONFORM_VERSION)"
+	@GOBIN=$(CURDIR)/$(TOOLS) go install github.com/yannh/kubeconform/cmd/kubeconform@v$(KUBECONFORM_VERSION)
+
+$(TOOLS)/kustomize:
+	@echo "building kustomize $(KUSTOMIZE_VERSION)"
+	@GOBIN=$(CURDIR)/$(TOOLS) go install sigs.k8s.io/kustomize/kustomize/v5@v$(KUSTOMIZE_VERSION)
+
+.PHONY: storm
+storm: deps servers build storm-natsgo ## pods restarted under load, beside nats.go; a table, and build/storm.json. FOR=10m ONLY=native-quick
+	@python3 test/storm/storm.py --output build/storm.json $(if $(FOR),--for $(FOR)) $(if $(ONLY),--rows $(ONLY)) $(ARGS)
+
+.PHONY: storm-natsgo
+storm-natsgo:
+	@if command -v go >/dev/null; then go build -C test/storm/natsgo -o $(CURDIR)/build/storm/natsgo .; fi
+
+.PHONY: cluster-test
+cluster-test: chart-tools ## the example chart on the cluster of $$KUBECONFIG, every message accounted for; docs/operations/cluster-test.md
+	@python3 test/cluster/cluster.py --output build/cluster.json $(ARGS)
+
+.PHONY: deps-build
+deps-build: ## the same, only what a build needs
+	@$(MAKE) --no-print-directory deps DEBIAN_PACKAGES='$(BUILD_PACKAGES)'
+
+.PHONY: image-build
+image-build: TARGET ?= sluice
+image-build: ## the program that goes into the image; deploy/docker/Dockerfile does the rest
+	@cmake --preset image --log-level=WARNING
+	@cmake --build --preset image -j$(JOBS) --target $(TARGET)
 
 .PHONY: servers
 servers: ## the nats-servers beside Debian's, where Go is installed

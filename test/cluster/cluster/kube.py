@@ -1,0 +1,72 @@
+"""kubectl and helm, as commands."""
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import subprocess
+import time
+
+
+class KubeError(Exception):
+    pass
+
+
+def _words(name, default):
+    return shlex.split(os.environ.get(name, default))
+
+
+class Kube:
+    """In one namespace. $KUBECTL and $HELM say how they are called; $KUBECONFIG where the cluster is."""
+
+    def __init__(self, namespace):
+        self.namespace = namespace
+        self._kubectl, self._helm = _words("KUBECTL", "kubectl"), _words("HELM", "helm")
+
+    def __call__(self, *arguments, **options):
+        """Runs kubectl; its output."""
+        return self._run([*self._kubectl, "--namespace", self.namespace, *arguments], **options)
+
+    def helm(self, *arguments):
+        return self._run([*self._helm, "--namespace", self.namespace, *arguments], timeout=300)
+
+    def apply(self, *objects):
+        self("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+
+    def get(self, *arguments):
+        return json.loads(self("get", *arguments, "-o", "json"))
+
+    def popen(self, *arguments, **options):
+        return subprocess.Popen([*self._kubectl, "--namespace", self.namespace, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                **options)
+
+    @contextlib.contextmanager
+    def forwarded(self, what, port):
+        """A port of the cluster on this machine."""
+        process = self.popen("port-forward", "--address", "127.0.0.1", what, f":{port}")
+        try:
+            for line in process.stdout:
+                if found := re.search(r"127\.0\.0\.1:(\d+)", line):
+                    yield int(found[1])
+                    return
+            raise KubeError(f"cannot forward {what}:{port}; is it running?")
+        finally:
+            process.kill()
+            process.wait()
+
+    @staticmethod
+    def _run(command, timeout=120, **options):
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=timeout, **options)
+        if done.returncode:
+            raise KubeError(f"{' '.join(map(str, command[:6]))} ...: {(done.stderr or done.stdout).strip()[-800:]}")
+        return done.stdout
+
+
+def wait_until(condition, what, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise KubeError(f"{what}: not within {seconds} s")
+        time.sleep(0.1)
+    return value

@@ -1,0 +1,172 @@
+"""From the command line to the table."""
+
+import argparse
+import json
+import os
+import pathlib
+import shlex
+import statistics
+import subprocess
+import sys
+import time
+
+from runner.nats import Nats
+from storm.account import Handled, Kill, balance
+from storm.load import Load
+
+from cluster import scenarios
+from cluster.kube import Kube, KubeError
+from cluster.lab import HANDLED, STREAM, Lab
+from cluster.timeline import Timeline
+
+COLUMNS = ["scenario", "published", "lost", "twice", "late", "redelivered", "pods", "slowest_ms", "app_p50", "app_max", "pod_p50", "pod_max", "exits"]
+EPILOG = """
+app, pod: ms from the deletion until the app had ended, and until the pod was gone, as the API server tells · exits: exit codes of the sidecars.
+
+Environment: KUBECONFIG; KUBECTL, HELM: how they are called; LOAD_IMAGE: a command that brings a docker-archive into the cluster, given its path;
+KUBELET_RESTART: a command that restarts the kubelet (its scenario is left out without).
+
+Examples:
+  cluster.py --image registry/sluice:1 --test-image registry/sluice-test:1
+  LOAD_IMAGE="kind load image-archive" cluster.py --archive sluice.tar --archive sluice-test.tar
+"""
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="cluster.py", formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG,
+                                     description="The example chart on a real Kubernetes, its pods ended in every way there is.")
+    parser.add_argument("--image", default="docker.io/local/sluice:1", help="Sluice's image [docker.io/local/sluice:1]")
+    parser.add_argument("--test-image", default="docker.io/local/sluice-test:1", help="of test/cluster/Dockerfile [docker.io/local/sluice-test:1]")
+    parser.add_argument("--archive", action="append", default=[], help="a docker-archive to load first, by $LOAD_IMAGE")
+    parser.add_argument("--namespace", default="sluice-cluster-test", help="made, and deleted at the end [sluice-cluster-test]")
+    parser.add_argument("--only", default=",".join(scenarios.ALL), help=f"of {', '.join(scenarios.ALL)} [all]")
+    parser.add_argument("--rate", type=int, default=200, help="messages a second [200]")
+    parser.add_argument("--work-us", type=int, default=20_000, help="work for each message, in microseconds [20000]")
+    parser.add_argument("--ack-wait", type=int, default=30, help="of the consumer, in seconds [30]")
+    parser.add_argument("--output", type=pathlib.Path, help="writes the rows and the timelines as JSON to this file")
+    parser.add_argument("--keep", action="store_true", help="leaves the namespace")
+    options = parser.parse_args(arguments)
+    options.only = options.only.split(",")
+    for name in options.only:
+        if name not in scenarios.ALL:
+            parser.error(f"there is no scenario {name!r}; choose of {', '.join(scenarios.ALL)}")
+    return options
+
+
+def main(arguments=None):
+    options = parse(arguments)
+    try:
+        return Session(options).run()
+    except KubeError as error:
+        print(f"cluster.py: {error}", file=sys.stderr)
+        return 1
+
+
+class Session:
+    def __init__(self, options):
+        self._options = options
+        self._kube = Kube(options.namespace)
+        self._lab = Lab(self._kube, options)
+        self._rows, self._failures = [], []
+
+    def run(self):
+        for archive in self._options.archive:
+            subprocess.run([*shlex.split(os.environ["LOAD_IMAGE"]), archive], check=True)
+        self._lab.make_namespace()
+        try:
+            self._lab.start_nats()
+            with self._kube.forwarded("service/nats", 4222) as port:
+                self._lab.make_streams(port)
+                self._lab.install()
+                self._lab.await_pods()
+                for name in self._options.only:
+                    self._play(name, port)
+        finally:
+            if not self._options.keep:
+                self._lab.close()
+        for failure in self._failures:
+            print(f"cluster.py: {failure}", file=sys.stderr)
+        return 1 if self._failures else 0
+
+    def _play(self, name, port):
+        if why := scenarios.missing(name):
+            print(f"left out: {name}: {why}", file=sys.stderr)
+            return
+        first = self._last_sequence(port)
+        timeline = Timeline(self._kube, "sluice.io/sidecar=true")
+        load = Load(port, self._options.rate, keys=50, name=name)
+        begin = time.time()
+        try:
+            pods = scenarios.ALL[name](self._lab)
+        finally:
+            published = load.stop()
+        settled = self._settle(port, first, published)
+        timeline.close()
+        kills = [Kill(int(at * 1e6)) for at in seconds(begin, time.time())] if name in scenarios.KILLED else []
+        account = balance(published, self._handled(port, first), self._options.ack_wait, kills)
+        self._report(name, account, pods, timeline.ended(), settled)
+
+    # Numbers start anew in each scenario, and the streams go on: this is where its lines begin.
+    @staticmethod
+    def _last_sequence(port):
+        connection = Nats(port)
+        last = connection.api(f"STREAM.INFO.{HANDLED}")["state"]["last_seq"]
+        connection.close()
+        return last
+
+    def _settle(self, port, first, published):
+        deadline = time.monotonic() + 3 * self._options.ack_wait
+        while time.monotonic() < deadline:
+            connection = Nats(port)
+            info = connection.api(f"CONSUMER.INFO.{STREAM}.storm")
+            handled = connection.api(f"STREAM.INFO.{HANDLED}")["state"]["last_seq"] - first
+            connection.close()
+            if info["num_pending"] == 0 and info["num_ack_pending"] == 0 and handled >= published:
+                return True
+            time.sleep(0.2)
+        return False
+
+    @staticmethod
+    def _handled(port, first):
+        connection = Nats(port)
+        lines, inbox = [], "cluster.lines"
+        total = connection.api(f"STREAM.INFO.{HANDLED}")["state"]["last_seq"] - first
+        connection.subscribe(inbox, lambda _subject, data: lines.append(data))
+        if total:
+            connection.api(f"CONSUMER.CREATE.{HANDLED}", {"stream_name": HANDLED, "config": {
+                "deliver_subject": inbox, "ack_policy": "none", "deliver_policy": "by_start_sequence", "opt_start_seq": first + 1}})
+        deadline = time.monotonic() + 60
+        while len(lines) < total and time.monotonic() < deadline:
+            time.sleep(0.02)
+        connection.close()
+        return [Handled.of(line.decode()) for line in lines]
+
+    def _report(self, name, account, pods, ended, settled):
+        apps = [each["app_ms"] for each in ended if each["app_ms"] is not None]
+        gone = [each["gone_ms"] for each in ended]
+        exits = sorted({each["sluice_exit"] for each in ended if each["sluice_exit"] is not None})
+        row = {"scenario": name, "published": account.published, "lost": len(account.lost), "twice": len(account.handled_twice), "late": len(account.late),
+               "redelivered": account.redelivered, "pods": pods, "slowest_ms": round(account.slowest_ms), "app_p50": middle(apps), "app_max": max(apps, default=0),
+               "pod_p50": middle(gone), "pod_max": max(gone, default=0), "exits": ",".join(map(str, exits)) or "-"}
+        self._rows.append({**row, "excused": account.excused, "timeline": ended})
+        widths = [20] + [max(len(column), 8) for column in COLUMNS[1:]]
+        if len(self._rows) == 1:
+            print("  ".join(column.replace("_", " ").rjust(width) for column, width in zip(COLUMNS, widths)))
+        print("  ".join(str(row[column]).rjust(width) for column, width in zip(COLUMNS, widths)), flush=True)
+        self._failures += [f"{name}: {row[column]} {column}" for column in ("lost", "twice", "late") if row[column]]
+        if not settled:
+            self._failures.append(f"{name}: messages are left that nobody has acked")
+        if self._options.output:
+            self._options.output.parent.mkdir(parents=True, exist_ok=True)
+            self._options.output.write_text(json.dumps(self._rows, indent=1) + "\n")
+
+
+def middle(values):
+    return round(statistics.median(values)) if values else 0
+
+
+def seconds(begin, end):
+    at = begin
+    while at < end:
+        yield at
+        at += 1.0
