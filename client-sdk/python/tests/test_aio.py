@@ -236,7 +236,7 @@ def test_comes_back_and_goes_on(daemon: FakeDaemon) -> None:
 
 
 def test_a_daemon_that_does_not_answer_is_left(daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sluice._session.OPEN_TIMEOUT", 0.05)
+    monkeypatch.setattr("sluice._ending.OPEN_TIMEOUT", 0.05)
 
     async def main() -> None:
         async with connected(daemon) as client:
@@ -248,7 +248,7 @@ def test_a_daemon_that_does_not_answer_is_left(daemon: FakeDaemon, monkeypatch: 
 
 
 def test_a_daemon_that_is_silent_is_left(daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sluice._session.STOP_TIMEOUT", 0.05)
+    monkeypatch.setattr("sluice._ending.STOP_TIMEOUT", 0.05)
 
     async def main() -> None:
         async with connected(daemon) as client:

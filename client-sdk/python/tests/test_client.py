@@ -631,7 +631,7 @@ def test_a_handler_may_not_wait_for_itself(daemon: FakeDaemon, client: sluice.Cl
 def test_a_silent_daemon_is_left_after_a_stop(
     daemon: FakeDaemon, client: sluice.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sluice._session.STOP_TIMEOUT", 0.05)
+    monkeypatch.setattr("sluice._ending.STOP_TIMEOUT", 0.05)
     consumption = client.consume("orders", ack)
     stream = daemon.accept().opened()
     stream.silent = True

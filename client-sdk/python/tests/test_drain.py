@@ -248,7 +248,7 @@ def test_without_a_daemon_has_nothing_to_wait_for(daemon: FakeDaemon, client: sl
 def test_a_daemon_that_is_silent_is_left(
     daemon: FakeDaemon, client: sluice.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sluice._session.DRAIN_GRACE", 0.05)
+    monkeypatch.setattr("sluice._ending.DRAIN_GRACE", 0.05)
     consumption = client.consume("orders", ack)
     stream = daemon.accept().opened()
     drain = in_background(lambda: consumption.drain(0))
@@ -316,9 +316,7 @@ with sluice.Client(sys.argv[1]) as client:
 
 
 def test_a_second_ctrl_c_kills(daemon: FakeDaemon) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, daemon.address], stdout=subprocess.PIPE
-    ) as app:
+    with subprocess.Popen([sys.executable, "-c", PROGRAM, daemon.address], stdout=subprocess.PIPE) as app:
         assert app.stdout is not None
         assert app.stdout.readline() == b"ready\n"
         stream = daemon.accept().opened()

@@ -133,7 +133,7 @@ def test_what_waits_is_not_started_without_a_stream(daemon: FakeDaemon, client: 
 def test_a_daemon_that_does_not_answer_is_left(
     daemon: FakeDaemon, client: sluice.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sluice._session.OPEN_TIMEOUT", 0.05)
+    monkeypatch.setattr("sluice._ending.OPEN_TIMEOUT", 0.05)
     client.consume("orders", ack)
     daemon.accept().await_done()
     daemon.accept()

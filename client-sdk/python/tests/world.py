@@ -40,6 +40,7 @@ class World:
         self._port = _free_port()
         self.address = f"unix:{folder}/sluice.sock"
         self._daemon: Optional[subprocess.Popen[bytes]] = None
+        self._sluice = _daemon()
         (folder / "sluice.yaml").write_text(CONFIG.format(port=self._port, folder=folder))
         self._server = self._spawn(
             "nats-server",
@@ -52,12 +53,14 @@ class World:
             "-sd",
             str(folder / "jetstream"),
         )
+
+    def start(self) -> None:
         _wait_until(lambda: _accepts(self._port), "nats-server")
         self._with_jetstream(lambda js: js.add_stream(StreamConfig(name="ORDERS", subjects=["orders.>"])))
         self.start_daemon()
 
     def start_daemon(self) -> None:
-        self._daemon = self._spawn("daemon", _daemon(), "serve", "--config", str(self._folder / "sluice.yaml"))
+        self._daemon = self._spawn("daemon", self._sluice, "serve", "--config", str(self._folder / "sluice.yaml"))
 
     def signal_daemon(self, number: signal.Signals) -> None:
         """And waits for its end."""
@@ -109,6 +112,7 @@ class World:
 def make_world(folder: pathlib.Path) -> Iterator[World]:
     world = World(folder)
     try:
+        world.start()
         yield world
     finally:
         world.close()

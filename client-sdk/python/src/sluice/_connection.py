@@ -8,7 +8,8 @@ import socket
 from collections.abc import Mapping
 from typing import Any, Callable, Optional, TypeVar
 
-from ._session import SessionOptions, log
+from ._hooks import log
+from ._ports import SessionOptions
 from .options import KeyFunction, Options
 from .v1 import consumer_pb2 as pb
 from .verdicts import to_utf8

@@ -109,6 +109,10 @@ class Lanes(Queue):
             del self._behind[key]
 
     def clear(self) -> None:
-        super().clear()
+        """What waits; the keys of what is out stay theirs."""
+        for behind in self._behind.values():
+            behind.clear()
+        for _, _, key in self._ready:
+            self._behind.pop(key, None)
         self._ready.clear()
-        self._behind.clear()
+        self._size = 0

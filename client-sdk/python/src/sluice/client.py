@@ -13,8 +13,9 @@ import grpc
 
 from . import _wire
 from ._connection import FIRST_RETRY, LONGEST_RETRY, Identity
+from ._ending import STOP_TIMEOUT
 from ._held import unsettleable
-from ._session import STOP_TIMEOUT, SessionOptions
+from ._ports import SessionOptions
 from ._threads import Subscription, Work, work_off, work_off_batches
 from .consumption import Consumption, Messages
 from .fetcher import Fetcher

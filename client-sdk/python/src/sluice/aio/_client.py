@@ -13,8 +13,8 @@ import grpc.aio
 
 from .. import _wire
 from .._connection import FIRST_RETRY, LONGEST_RETRY, Identity
+from .._ending import STOP_TIMEOUT
 from .._held import unsettleable
-from .._session import STOP_TIMEOUT
 from ..options import MOST_IN_FRAME, ConsumeOptions
 from ..v1 import consumer_pb2 as pb
 from ._consumption import Consumption, Fetcher, Messages

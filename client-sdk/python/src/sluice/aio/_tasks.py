@@ -14,8 +14,10 @@ import grpc
 
 from .. import _tracing, _wire
 from .._held import Held
+from .._hooks import call
 from .._outbox import Runs
-from .._session import Closing, Session, SessionOptions, call
+from .._ports import Closing, SessionOptions
+from .._session import Session
 from ..errors import End
 from ..v1 import consumer_pb2 as pb
 from ..verdicts import NAK, Reject, RetryAfter, Verdict, verdict_of
