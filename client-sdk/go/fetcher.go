@@ -28,7 +28,8 @@ type Fetcher struct {
 // Fetch returns 1..n messages as soon as there are some: when n are there, or for 10 ms no more has come, 100 ms after
 // the first one at most. None, and no error, after maxWait, of which less than 100 ms counts as that. They are the
 // app's to settle by the methods of [Message]; one that it lets go of without a verdict naks when the garbage collector
-// finds it. n is 1..1,048,576. Calls of several goroutines are served one after the other.
+// finds it. n is 1..1,048,576. Calls of several goroutines are served one after the other. What was on its way when a
+// fetch was over is for the next one, and is NAKed if a second goes by without one.
 //
 // Errors: the context's · [ErrClosed] after a drain or stop has begun · [Consumption.Err] if the consumption ended by
 // itself.
