@@ -24,7 +24,9 @@ export default tseslint.config(
     },
   },
   {
-    files: ['**/*.mjs'],
-    languageOptions: { globals: { Buffer: 'readonly', console: 'readonly', performance: 'readonly', process: 'readonly', setImmediate: 'readonly', setTimeout: 'readonly', URL: 'readonly' } },
+    files: ['**/*.mjs', '**/*.cjs', '**/*.js'],
+    languageOptions: {
+      globals: { Buffer: 'readonly', console: 'readonly', exports: 'readonly', performance: 'readonly', process: 'readonly', require: 'readonly', setTimeout: 'readonly', URL: 'readonly' },
+    },
   },
 );
