@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'build/', 'src/gen/', 'node_modules/', '**/node_modules/'] },
+  { ignores: ['dist/', 'build/', 'src/internal/gen/', 'node_modules/', '**/node_modules/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts', '**/*.mts'],
