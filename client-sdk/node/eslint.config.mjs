@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'build/', 'src/gen/', 'node_modules/', '**/node_modules/'] },
+  { ignores: ['dist/', 'build/', 'src/internal/gen/', 'node_modules/', '**/node_modules/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts', '**/*.mts'],
@@ -24,7 +24,9 @@ export default tseslint.config(
     },
   },
   {
-    files: ['**/*.mjs'],
-    languageOptions: { globals: { Buffer: 'readonly', console: 'readonly', performance: 'readonly', process: 'readonly', setImmediate: 'readonly', setTimeout: 'readonly', URL: 'readonly' } },
+    files: ['**/*.mjs', '**/*.cjs', '**/*.js'],
+    languageOptions: {
+      globals: { Buffer: 'readonly', console: 'readonly', exports: 'readonly', performance: 'readonly', process: 'readonly', require: 'readonly', setTimeout: 'readonly', URL: 'readonly' },
+    },
   },
 );

@@ -1,8 +1,8 @@
 // app.mjs ROW ADDRESS MESSAGES WINDOW: acks so many messages, and prints how many a second, and the CPU time of each in µs.
 import grpc from '@grpc/grpc-js';
-import protobuf from '../dist/gen/consumer.js';
-import { Frame } from '../dist/frame.js';
-import { encodeSettle } from '../dist/wire.js';
+import protobuf from '../dist/internal/gen/consumer.js';
+import { Frame } from '../dist/internal/frame.js';
+import { encodeSettle } from '../dist/internal/wire.js';
 import { Client } from '../dist/index.mjs';
 
 const [row, address, messages, window] = process.argv.slice(2);

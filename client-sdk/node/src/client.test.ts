@@ -6,8 +6,8 @@ import { deferred, startApp } from '../test/app';
 import { again } from '../test/fake-daemon';
 import { until } from '../test/until';
 import { Client, Reject, RetryAfter, type Message, type Result, type SluiceError, type State } from '.';
-import { fromId } from './id';
-import { v1 } from './wire';
+import { fromId } from './internal/id';
+import { v1 } from './internal/wire';
 
 const odd = Buffer.from([0, 0xff, 0xc3, 0x28, 0x20]);
 const nothing = (): void => undefined;

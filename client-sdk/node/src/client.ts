@@ -4,7 +4,8 @@ import { hostname } from 'node:os';
 import { debuglog } from 'node:util';
 import { Consumption } from './consumption';
 import { Fetcher } from './fetcher';
-import { BatchHandlers, MessageHandlers, type BatchHandler, type Handler } from './handlers';
+import type { BatchHandler, Handler } from './handler';
+import { BatchHandlers, MessageHandlers } from './internal/handlers';
 import { Messages } from './messages';
 import {
   limitsOf,
@@ -16,7 +17,7 @@ import {
   type Logger,
   type MessagesOptions,
 } from './options';
-import { Session } from './session';
+import { Session } from './internal/session';
 import { cut } from './verdict';
 
 const DEFAULT_ADDRESS = 'unix:///run/sluice/sluice.sock';

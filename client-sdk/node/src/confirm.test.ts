@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deferred, startApp } from '../test/app';
 import type { Message } from '.';
-import { v1 } from './wire';
+import { v1 } from './internal/wire';
 
 const { OUTCOME_CONFIRMED, OUTCOME_LATE } = v1.SettleResult.Outcome;
 

@@ -1,6 +1,6 @@
 import type { SluiceError } from './errors';
 import type { DrainReport, State, Stats } from './options';
-import type { Session } from './session';
+import type { Session } from './internal/session';
 
 /**
  * The consuming of one consumer, until it is drained or stopped. Reconnects for ever, unless the daemon says that there is

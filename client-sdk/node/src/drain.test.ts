@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { deferred, startApp } from '../test/app';
 import { until } from '../test/until';
 import { run, type Draining, type DrainReport, type Message } from '.';
-import { v1 } from './wire';
+import { v1 } from './internal/wire';
 
 const { REASON_APP, REASON_DAEMON } = v1.Draining.Reason;
 const REPORT: v1.IDrainReport = {

@@ -1,9 +1,9 @@
 import { Consumption } from './consumption';
-import { Place } from './delivery';
+import { Place } from './internal/delivery';
 import { Message } from './message';
 import { within } from './options';
-import type { Session } from './session';
-import { Timer } from './timer';
+import type { Session } from './internal/session';
+import { Timer } from './internal/timer';
 
 /** The most messages of one fetch. */
 const MOST = 4096;

@@ -3,7 +3,7 @@ export { Client } from './client';
 export { Consumption } from './consumption';
 export { SluiceError, type Code } from './errors';
 export { Fetcher, type FetchOptions } from './fetcher';
-export type { BatchHandler, Handler, Result } from './handlers';
+export type { BatchHandler, Handler, Result } from './handler';
 export { Message } from './message';
 export { Messages } from './messages';
 export type {

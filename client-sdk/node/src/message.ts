@@ -1,5 +1,5 @@
-import type { Delivery } from './delivery';
-import type { Session } from './session';
+import type { Delivery } from './internal/delivery';
+import type { Session } from './internal/session';
 import { ACK, nak, term, type Outcome } from './verdict';
 
 /**

@@ -1,8 +1,8 @@
 import { Consumption } from './consumption';
-import { Place, type Delivery } from './delivery';
+import { Place, type Delivery } from './internal/delivery';
 import { Message } from './message';
-import type { Session } from './session';
-import { Slice } from './slice';
+import type { Session } from './internal/session';
+import { Slice } from './internal/slice';
 
 type Turn = IteratorResult<Message, undefined>;
 

@@ -5,7 +5,7 @@ import { startApp, type App } from '../test/app';
 import { again, type FakeStream, type Seen } from '../test/fake-daemon';
 import { until } from '../test/until';
 import type { Consumption, Message } from '.';
-import type { Id } from './id';
+import type { Id } from './internal/id';
 
 /** An app that keeps what it gets until the test settles it. */
 async function startKeeper(t: TestContext): Promise<App & { orders: Consumption; kept: Map<number, Message>; calls: () => number }> {

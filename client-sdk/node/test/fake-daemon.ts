@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { fromId, toId, toNumber, type Id } from '../src/id';
-import { CONSUME, toMilliseconds, v1 } from '../src/wire';
+import { fromId, toId, toNumber, type Id } from '../src/internal/id';
+import { CONSUME, toMilliseconds, v1 } from '../src/internal/wire';
 import { until } from './until';
 
 export interface Seen {

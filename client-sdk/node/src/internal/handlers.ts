@@ -1,24 +1,12 @@
 import { Place, type Delivery } from './delivery';
 import { Lanes } from './lanes';
-import { Message } from './message';
-import type { ConsumeOptions, Limits } from './options';
+import { Message } from '../message';
+import type { ConsumeOptions, Limits } from '../options';
 import type { Session } from './session';
 import { Slice } from './slice';
 import { inTraceOf } from './traces';
-import { ACK, nak, verdictIn, type Reject, type RetryAfter, type Verdict } from './verdict';
-
-/** What a handler settles its message by: nothing acks; an Error that is no verdict naks, and counts as thrown. */
-// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- a handler that returns nothing acks
-export type Result = void | RetryAfter | Reject | Error;
-
-/** Called with each message. What it throws, or its promise rejects with, settles like what it returns. */
-export type Handler = (message: Message) => Result | Promise<Result>;
-
-/**
- * Called with what waits, the earliest first. Its result is for all of them that have no verdict of their own by then
- * (`message.nak()`).
- */
-export type BatchHandler = (messages: Message[]) => Result | Promise<Result>;
+import type { BatchHandler, Handler, Result } from '../handler';
+import { ACK, nak, verdictIn, type Verdict } from '../verdict';
 
 /** Lets handlers run, `concurrency` at a time, each with what `take()` gives. */
 abstract class Handlers {

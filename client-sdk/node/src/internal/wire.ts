@@ -3,7 +3,7 @@ import type Long = require('long');
 import { sluice } from './gen/consumer';
 import { fromId, MOST_ID_BYTES, toNumber, writeId } from './id';
 import type { Named } from './ledger';
-import type { DrainReport, State } from './options';
+import type { DrainReport, State } from '../options';
 import type { Run } from './outbox';
 
 export import v1 = sluice.v1;

@@ -1,6 +1,6 @@
 import type { Delivery } from './delivery';
 import type { Id } from './id';
-import type { Outcome } from './verdict';
+import type { Outcome } from '../verdict';
 
 /** With `confirm`: the verdicts whose outcome the daemon still owes. */
 export class Confirmations {

@@ -1,5 +1,5 @@
 import type * as Otel from '@opentelemetry/api';
-import type { Message } from './message';
+import type { Message } from '../message';
 
 // Not a dependency: only where the app has it.
 const otel = load();

@@ -3,17 +3,17 @@ import { Backoff } from './backoff';
 import { Confirmations } from './confirmations';
 import { CreditWindow } from './credit-window';
 import type { Delivery } from './delivery';
-import { SluiceError, type Code } from './errors';
+import { SluiceError, type Code } from '../errors';
 import type { Frame } from './frame';
 import { toId, type Id } from './id';
 import { Inbox } from './inbox';
 import { Ledger, type Settlement } from './ledger';
-import { abort, type Message } from './message';
-import type { DrainReport, Limits, Logger, State, Stats, StreamOptions } from './options';
+import { abort, type Message } from '../message';
+import type { DrainReport, Limits, Logger, State, Stats, StreamOptions } from '../options';
 import { Outbox } from './outbox';
 import { Stream, type End, type StreamEvents } from './stream';
 import { Timer } from './timer';
-import { nak, type Outcome, type Verdict } from './verdict';
+import { nak, type Outcome, type Verdict } from '../verdict';
 import { encodeCredit, encodeDrain, encodeOpen, toMilliseconds, toReport, toState, v1 } from './wire';
 
 // All in ms.

@@ -4,7 +4,7 @@ import { Place, type Delivery } from './delivery';
 import { Frame } from './frame';
 import type { Id } from './id';
 import { Ledger, type Settlement } from './ledger';
-import { ACK, nak, term } from './verdict';
+import { ACK, nak, term } from '../verdict';
 import { v1 } from './wire';
 
 const CREDIT = 4;
