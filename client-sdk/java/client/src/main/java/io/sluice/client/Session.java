@@ -13,6 +13,8 @@ import io.sluice.v1.Opened;
 import io.sluice.v1.Resumed;
 import io.sluice.v1.SettleResult;
 import io.sluice.v1.SettleResults;
+import java.io.FileNotFoundException;
+import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
@@ -69,6 +71,7 @@ final class Session implements Ledger.Outlet {
 
   private final String consumer;
   private final String clientId;
+  private final String address;
   private final ConsumeOptions options;
   private final boolean onDemand;
   private final Transport transport;
@@ -118,6 +121,7 @@ final class Session implements Ledger.Outlet {
       Inbox inbox) {
     this.consumer = consumer;
     this.clientId = clientId;
+    this.address = client.address();
     this.options = options;
     this.onDemand = onDemand;
     this.transport = transport;
@@ -270,8 +274,7 @@ final class Session implements Ledger.Outlet {
   // Streams come and go
 
   private void openStream() {
-    if (retry != null) retry.cancel(false);
-    retry = null;
+    cancelRetry();
     boolean kept = stillKept();
     stream = new Stream(this, transport.newCall());
     followed = Wish.SERVE;
@@ -387,15 +390,22 @@ final class Session implements Ledger.Outlet {
             TimeUnit.NANOSECONDS);
   }
 
+  private void cancelRetry() {
+    if (retry != null) retry.cancel(false);
+    retry = null;
+  }
+
   private void onReachable() {
     watching = false;
     if (retry != null) openStream();
   }
 
-  private static String describe(Status end) {
+  /** For people. Of a failed connection gRPC says "io exception", and Netty a file not found without its name. */
+  private String describe(Status end) {
     String what = end.getDescription() == null ? end.getCode().toString() : end.getDescription();
-    Throwable cause = end.getCause();
-    return cause == null || cause.getMessage() == null ? what : what + ": " + cause.getMessage();
+    if (!(end.getCause() instanceof IOException cause)) return what;
+    String reason = cause instanceof FileNotFoundException ? "no such file" : cause.getMessage();
+    return "cannot reach the daemon at " + address + (reason == null ? "" : ": " + reason);
   }
 
   private void close(Status end) {
@@ -424,7 +434,7 @@ final class Session implements Ledger.Outlet {
       followWish();
       write();
     } else if (isLast(Status.OK)) {
-      retry.cancel(false);
+      cancelRetry();
       close(Status.OK);
     } else {
       openStream();
