@@ -66,8 +66,10 @@ final class Session implements Ledger.Outlet {
   /** How often a daemon that is not there is knocked at, so that a new one is found at once. */
   private static final long KNOCK = TimeUnit.MILLISECONDS.toNanos(500);
 
+  private static final long TELL_STATS = TimeUnit.SECONDS.toNanos(1);
+
   /** How long an on-demand session keeps what came too late for a fetch, in case another one follows. */
-  private static final long UNWANTED = TimeUnit.MILLISECONDS.toNanos(100);
+  private static final long UNWANTED = TimeUnit.SECONDS.toNanos(1);
 
   private final String consumer;
   private final String clientId;
@@ -97,6 +99,7 @@ final class Session implements Ledger.Outlet {
   private boolean handsBack; // at a drain, what no handler has yet
   private int wanted = 0; // of an on-demand session: messages that a fetch waits for
   private boolean over = false;
+  private Stats toldStats = null;
   private ScheduledFuture<?> retry = null; // while there is no stream
   private long retryAt = 0;
   private boolean watching = false; // for a daemon that was not there
@@ -137,6 +140,7 @@ final class Session implements Ledger.Outlet {
   void start() {
     tellState(State.CONNECTING, "");
     post(this::openStream);
+    if (options.onStats() != null) post(this::tellStatsFromNowOn);
   }
 
   // -----------------------------------------------------------------------------------------------------------------
@@ -239,6 +243,18 @@ final class Session implements Ledger.Outlet {
     } catch (RejectedExecutionException e) {
       return countedStats(); // the client is closed: nothing is counted any more
     }
+  }
+
+  private void tellStatsFromNowOn() {
+    tellStats();
+    if (!over) loop.schedule(this::tellStatsFromNowOn, TELL_STATS, TimeUnit.NANOSECONDS);
+  }
+
+  private void tellStats() {
+    Stats now = countedStats();
+    if (now.equals(toldStats)) return;
+    toldStats = now;
+    hooks.execute(() -> options.onStats().accept(now));
   }
 
   private Stats countedStats() {
@@ -412,6 +428,7 @@ final class Session implements Ledger.Outlet {
     over = true;
     ledger.close();
     inbox.close();
+    if (options.onStats() != null) tellStats();
     Status result = wish == Wish.SERVE ? end : Status.OK;
     if (result.isOk()) {
       tellState(State.CLOSED, "");
