@@ -35,6 +35,7 @@ public final class ConsumeOptions {
   private Consumer<? super Draining> onDraining = draining -> {};
   private Consumer<? super DrainReport> onDrained = report -> {};
   private Consumer<? super SluiceException> onError = error -> {};
+  private Consumer<? super Stats> onStats = null;
 
   private ConsumeOptions() {}
 
@@ -55,6 +56,7 @@ public final class ConsumeOptions {
     onDraining = from.onDraining;
     onDrained = from.onDrained;
     onError = from.onError;
+    onStats = from.onStats;
   }
 
   private ConsumeOptions with(Consumer<ConsumeOptions> change) {
@@ -241,6 +243,16 @@ public final class ConsumeOptions {
     return with(o -> o.onError = Objects.requireNonNull(hook, "hook"));
   }
 
+  /**
+   * What is counted, for a metrics library: every second in which it has changed, and at the end.
+   *
+   * @param hook gets the counts so far
+   * @return a changed copy
+   */
+  public ConsumeOptions onStats(Consumer<? super Stats> hook) {
+    return with(o -> o.onStats = Objects.requireNonNull(hook, "hook"));
+  }
+
   int concurrency() {
     return concurrency;
   }
@@ -303,5 +315,10 @@ public final class ConsumeOptions {
 
   Consumer<? super SluiceException> onError() {
     return onError;
+  }
+
+  /** Null: nobody counts. */
+  Consumer<? super Stats> onStats() {
+    return onStats;
   }
 }

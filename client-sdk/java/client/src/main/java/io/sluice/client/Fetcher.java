@@ -9,7 +9,7 @@ import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * A consumption on demand. Holds nothing back from siblings between fetches: there is no credit then, and what was under
- * way when a fetch had ended is NAKed unless another one follows within 100 ms.
+ * way when a fetch had ended is NAKed unless another one follows within a second.
  *
  * <pre>{@code
  * for (Message m : fetcher.fetch(10, Duration.ofSeconds(5))) {

@@ -27,8 +27,8 @@ import java.util.function.Consumer;
  * settled, not        the verdict arrived, or its daemon died with it: in doubt
  * </pre>
  *
- * <p>JetStream delivers an orphan, or one in doubt whose ack it never saw, once more. If that comes to this app, the
- * orphan's handler goes on for the new attempt, and the verdict in doubt is given again.
+ * <p>JetStream delivers an orphan, or one in doubt whose ack it never saw, once more; and what crossed with its ack. If
+ * that comes to this app, the orphan's handler goes on for the new attempt, and the verdict is given again.
  */
 final class Ledger {
   /** What follows from what is entered here. */
@@ -302,7 +302,7 @@ final class Ledger {
     awaited.clear();
   }
 
-  /** True if an orphan or a verdict in doubt answers for this new attempt. */
+  /** True if an orphan, or a verdict that stands, answers for this new attempt. */
   private boolean rejoin(Held attempt) {
     Held orphan = orphans.get(attempt.sequence());
     if (orphan != null && orphan.storedNanos() == attempt.storedNanos()) {
@@ -316,11 +316,23 @@ final class Ledger {
       orphans.remove(attempt.sequence());
       return true;
     }
-    Doubt doubt = inDoubt.get(attempt.sequence());
-    if (doubt == null || doubt.storedNanos() != attempt.storedNanos()) return false;
-    outlet.tell(attempt.id, doubt.verdict());
-    remember(doubt.sequence(), doubt.storedNanos(), attempt.id, doubt.verdict(), attempt.delivery.getToken(), null);
+    Verdict verdict = standing(attempt.sequence(), attempt.storedNanos());
+    if (verdict == null) return false;
+    outlet.tell(attempt.id, verdict);
+    remember(attempt.sequence(), attempt.storedNanos(), attempt.id, verdict, attempt.delivery.getToken(), null);
     return true;
+  }
+
+  /** What was given once and stands: never a nak, as that message is to be handled again. Null: nothing. */
+  private Verdict standing(long sequence, long storedNanos) {
+    Doubt doubt = inDoubt.get(sequence);
+    if (doubt != null && doubt.storedNanos() == storedNanos) return doubt.verdict();
+    for (int i = given.size(); i > 0; i--) { // few come again
+      Given last = inOrder(i - 1);
+      if (last.sequence != sequence || last.storedNanos != storedNanos) continue;
+      return last.verdict.kind() == Verdict.Kind.NAK ? null : last.verdict;
+    }
+    return null;
   }
 
   /** Its lease is over. True if it was dropped, as no handler had it. */

@@ -13,6 +13,8 @@ import io.sluice.v1.Opened;
 import io.sluice.v1.Resumed;
 import io.sluice.v1.SettleResult;
 import io.sluice.v1.SettleResults;
+import java.io.FileNotFoundException;
+import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
@@ -64,11 +66,14 @@ final class Session implements Ledger.Outlet {
   /** How often a daemon that is not there is knocked at, so that a new one is found at once. */
   private static final long KNOCK = TimeUnit.MILLISECONDS.toNanos(500);
 
+  private static final long TELL_STATS = TimeUnit.SECONDS.toNanos(1);
+
   /** How long an on-demand session keeps what came too late for a fetch, in case another one follows. */
-  private static final long UNWANTED = TimeUnit.MILLISECONDS.toNanos(100);
+  private static final long UNWANTED = TimeUnit.SECONDS.toNanos(1);
 
   private final String consumer;
   private final String clientId;
+  private final String address;
   private final ConsumeOptions options;
   private final boolean onDemand;
   private final Transport transport;
@@ -94,6 +99,7 @@ final class Session implements Ledger.Outlet {
   private boolean handsBack; // at a drain, what no handler has yet
   private int wanted = 0; // of an on-demand session: messages that a fetch waits for
   private boolean over = false;
+  private Stats toldStats = null;
   private ScheduledFuture<?> retry = null; // while there is no stream
   private long retryAt = 0;
   private boolean watching = false; // for a daemon that was not there
@@ -118,6 +124,7 @@ final class Session implements Ledger.Outlet {
       Inbox inbox) {
     this.consumer = consumer;
     this.clientId = clientId;
+    this.address = client.address();
     this.options = options;
     this.onDemand = onDemand;
     this.transport = transport;
@@ -133,6 +140,7 @@ final class Session implements Ledger.Outlet {
   void start() {
     tellState(State.CONNECTING, "");
     post(this::openStream);
+    if (options.onStats() != null) post(this::tellStatsFromNowOn);
   }
 
   // -----------------------------------------------------------------------------------------------------------------
@@ -237,6 +245,18 @@ final class Session implements Ledger.Outlet {
     }
   }
 
+  private void tellStatsFromNowOn() {
+    tellStats();
+    if (!over) loop.schedule(this::tellStatsFromNowOn, TELL_STATS, TimeUnit.NANOSECONDS);
+  }
+
+  private void tellStats() {
+    Stats now = countedStats();
+    if (now.equals(toldStats)) return;
+    toldStats = now;
+    hooks.execute(() -> options.onStats().accept(now));
+  }
+
   private Stats countedStats() {
     enterSettlements();
     Ledger.Counts c = ledger.counts();
@@ -270,8 +290,7 @@ final class Session implements Ledger.Outlet {
   // Streams come and go
 
   private void openStream() {
-    if (retry != null) retry.cancel(false);
-    retry = null;
+    cancelRetry();
     boolean kept = stillKept();
     stream = new Stream(this, transport.newCall());
     followed = Wish.SERVE;
@@ -387,21 +406,29 @@ final class Session implements Ledger.Outlet {
             TimeUnit.NANOSECONDS);
   }
 
+  private void cancelRetry() {
+    if (retry != null) retry.cancel(false);
+    retry = null;
+  }
+
   private void onReachable() {
     watching = false;
     if (retry != null) openStream();
   }
 
-  private static String describe(Status end) {
+  /** For people. Of a failed connection gRPC says "io exception", and Netty a file not found without its name. */
+  private String describe(Status end) {
     String what = end.getDescription() == null ? end.getCode().toString() : end.getDescription();
-    Throwable cause = end.getCause();
-    return cause == null || cause.getMessage() == null ? what : what + ": " + cause.getMessage();
+    if (!(end.getCause() instanceof IOException cause)) return what;
+    String reason = cause instanceof FileNotFoundException ? "no such file" : cause.getMessage();
+    return "cannot reach the daemon at " + address + (reason == null ? "" : ": " + reason);
   }
 
   private void close(Status end) {
     over = true;
     ledger.close();
     inbox.close();
+    if (options.onStats() != null) tellStats();
     Status result = wish == Wish.SERVE ? end : Status.OK;
     if (result.isOk()) {
       tellState(State.CLOSED, "");
@@ -424,7 +451,7 @@ final class Session implements Ledger.Outlet {
       followWish();
       write();
     } else if (isLast(Status.OK)) {
-      retry.cancel(false);
+      cancelRetry();
       close(Status.OK);
     } else {
       openStream();

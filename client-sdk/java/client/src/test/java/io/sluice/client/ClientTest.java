@@ -426,6 +426,16 @@ class ClientTest {
   }
 
   @Test
+  void countsAreToldWhenTheyChange() throws Exception {
+    BlockingQueue<Stats> stats = new LinkedBlockingQueue<>();
+    client.consume("orders", options.onStats(stats::add), m -> {});
+    FakeStream stream = daemon.acceptOpened();
+    stream.deliver(1, 3);
+    stream.awaitVerdicts(3);
+    while (stats.poll(20, TimeUnit.SECONDS).acked() < 3) continue;
+  }
+
+  @Test
   void aHookThatThrowsChangesNothing() {
     client.consume(
         "orders",

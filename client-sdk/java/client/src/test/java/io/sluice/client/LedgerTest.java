@@ -284,9 +284,22 @@ class LedgerTest implements Ledger.Outlet {
   }
 
   @Test
-  void withinAStreamAMessageThatComesBackIsRun() {
+  void whatCrossedWithItsAckIsAckedAgain() {
     settle(start(1, 9), Verdict.ACK);
-    assertTrue(receiveAgain(2, 9).start(), "the daemon knew of the ack");
+    told();
+    assertFalse(receiveAgain(2, 9).start());
+    assertEquals(list(new Told(2, Verdict.ACK)), told());
+  }
+
+  @Test
+  void theLastVerdictOnAMessageCounts() {
+    settle(start(1, 9), Verdict.NAK);
+    Held again = receiveAgain(2, 9);
+    assertTrue(again.start(), "it is to be handled again");
+    settle(again, Verdict.ACK);
+    told();
+    assertFalse(receiveAgain(3, 9).start());
+    assertEquals(list(new Told(3, Verdict.ACK)), told());
   }
 
   @Test
