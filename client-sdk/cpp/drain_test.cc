@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <future>
+#include <thread>
 
 #include "client-sdk/cpp/fake_daemon.h"
 #include "sluice/client.h"
@@ -28,7 +29,7 @@ class DrainTest : public ::testing::Test {
   }
 
   FakeDaemon daemon_;
-  Client client_{ClientOptions{.address = daemon_.address(), .first_retry = milliseconds(1)}};
+  Client client_{ClientOptions{.address = daemon_.address(), .first_retry = milliseconds(1), .log = nullptr}};
 
   // A handler that waits for its release.
   std::promise<void> release_;
@@ -215,6 +216,72 @@ TEST_F(DrainTest, RunningUntilASignalEndsWithTheConsumption) {
   daemon_.Accept()->Finish({grpc::StatusCode::PERMISSION_DENIED, "no"});
   EXPECT_FALSE(RunUntilSignal(consumption).completed);
   EXPECT_EQ(consumption.Closed().error_code(), grpc::StatusCode::PERMISSION_DENIED);
+}
+
+// SIGTERM that finds no daemon, as it was drained before.
+TEST_F(DrainTest, AfterTheDaemonsOwnItEndsAtOnceWithThatReport) {
+  std::promise<void> drained;
+  ConsumeOptions options{.on_drained = [&](const DrainReport&) { drained.set_value(); }};
+  auto consumption = client_.Consume("orders", options, [](Message&) {});
+  auto stream = Accept();
+  stream->Draining(v1::Draining::REASON_DAEMON);
+  stream->Drained(Report());
+  drained.get_future().get();
+  daemon_.Kill();
+  const DrainReport report = consumption.Drain();
+  EXPECT_TRUE(report.completed);
+  EXPECT_EQ(report.awaited, 3u);
+}
+
+TEST_F(DrainTest, AHandlerThatStillRunsAtItsEndIsCancelled) {
+  std::promise<bool> cancelled;
+  auto consumption = client_.Consume("orders", [&](Message& m) {
+    started_.set_value();
+    while (!m.stop_token().stop_requested()) std::this_thread::yield();
+    cancelled.set_value(m.cancelled());
+  });
+  auto stream = Accept();
+  stream->Deliver(1);
+  started_.get_future().get();
+  auto drain = std::async(std::launch::async, [&] { return consumption.Drain(milliseconds(10)); });
+  stream->AwaitDrain();
+  v1::DrainReport late = Report();
+  late.set_deadline_exceeded(true);
+  stream->Drained(late);
+  EXPECT_TRUE(drain.get().deadline_exceeded);
+  EXPECT_TRUE(cancelled.get_future().get());
+}
+
+TEST_F(DrainTest, ASignalDrainsSeveralTogether) {
+  auto orders = client_.Consume("orders", [](Message&) {});
+  auto invoices = client_.Consume("invoices", [](Message&) {});
+  auto one = Accept(), other = Accept();
+  auto run = std::async(std::launch::async, [&] { return RunUntilSignal({orders, invoices}); });
+  const auto caught = [] {
+    struct sigaction action;
+    sigaction(SIGTERM, nullptr, &action);
+    return action.sa_handler != SIG_DFL;
+  };
+  while (!caught()) std::this_thread::yield();
+  kill(getpid(), SIGTERM);
+  one->AwaitDrain();
+  other->AwaitDrain();
+  one->Drained(Report());
+  other->Drained(Report());
+  EXPECT_EQ(run.get().size(), 2u);
+  EXPECT_TRUE(orders.drain_report().completed && invoices.drain_report().completed);
+}
+
+TEST_F(DrainTest, OneThatIsRefusedEndsAll) {
+  auto orders = client_.Consume("orders", [](Message&) {});
+  auto stream = Accept();
+  auto invoices = client_.Consume("invocies", [](Message&) {});
+  auto run = std::async(std::launch::async, [&] { return RunUntilSignal({orders, invoices}); });
+  daemon_.Accept()->Finish({grpc::StatusCode::NOT_FOUND, "no consumer \"invocies\""});
+  stream->AwaitDrain();
+  stream->Drained(Report());
+  EXPECT_TRUE(run.get()[0].completed);
+  EXPECT_EQ(invoices.Closed().error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
 }  // namespace

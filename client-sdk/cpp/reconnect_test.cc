@@ -50,7 +50,8 @@ class ReconnectTest : public ::testing::Test {
   }
 
   FakeDaemon daemon_;
-  Client client_{ClientOptions{.address = daemon_.address(), .client_id = "me", .first_retry = milliseconds(1)}};
+  Client client_{
+      ClientOptions{.address = daemon_.address(), .client_id = "me", .first_retry = milliseconds(1), .log = nullptr}};
 
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -167,7 +168,7 @@ TEST_F(ReconnectTest, KeepsTryingUntilThereIsADaemon) {
 // A single handler, busy; the rest waits in the client.
 TEST(ReconnectQueueTest, WhatWaitsIsNotStartedWithoutAStream) {
   FakeDaemon daemon;
-  Client client({.address = daemon.address(), .first_retry = milliseconds(1)});
+  Client client({.address = daemon.address(), .first_retry = milliseconds(1), .log = nullptr});
   std::promise<void> release;
   const auto released = release.get_future().share();
   std::mutex mutex;
@@ -201,7 +202,8 @@ TEST(ReconnectQueueTest, WhatWaitsIsNotStartedWithoutAStream) {
 TEST(ReconnectStressTest, NothingIsLostOrHandledTwiceOverManyStreams) {
   constexpr int kStreams = 30, kMessages = 500;
   FakeDaemon daemon;
-  Client client({.address = daemon.address(), .first_retry = milliseconds(1), .longest_retry = milliseconds(2)});
+  Client client(
+      {.address = daemon.address(), .first_retry = milliseconds(1), .longest_retry = milliseconds(2), .log = nullptr});
   std::mutex mutex;
   std::map<uint64_t, int> handled;
   auto consumption = client.Consume("orders", {.concurrency = 4}, [&](Message& m) {
