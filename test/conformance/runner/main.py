@@ -64,7 +64,7 @@ def _play_all(options, scenarios, languages, matrix):
 def _timed(scenario, language, options, server):
     began = time.monotonic()
     try:
-        why = play(scenario, language.run, options.sluice, options.nats_server, server, options.keep)
+        why = play(scenario, language.run, options.sluice, options.nats_server, server, options.keep, options.patience)
     except Exception as error:  # a defect of the runner's own turns this cell red, and not the others
         why = f"the runner failed: {type(error).__name__}: {error}"
     return why, time.monotonic() - began
@@ -92,6 +92,7 @@ def _options():
     parser.add_argument("--sluice", type=Path, default=HERE.parent.parent / "build/release/sluice", help="the daemon's binary")
     parser.add_argument("--nats-server", type=Path, default=_newest_nats_server(),
                         help="without: the newest of $SLUICE_NATS_SERVERS, else that of the PATH")
+    parser.add_argument("--patience", type=float, default=1.0, metavar="FACTOR", help="of every time limit, for a busy machine (1)")
     parser.add_argument("--drivers-dir", action="append", metavar="DIR", help="where <language>/run is; may be repeated")
     parser.add_argument("--scenarios", type=Path, default=HERE / "scenarios", metavar="DIR", help=argparse.SUPPRESS)
     parser.add_argument("--output", choices=("text", "json"), default="text")

@@ -11,12 +11,12 @@ from runner.rules import breaches
 from runner.world import Red, World
 
 
-def play(scenario, run, sluice, nats_program, server, keep=None):
+def play(scenario, run, sluice, nats_program, server, keep=None, patience=1.0):
     """None if it is green, else a line that says why not."""
     folder = Path(tempfile.mkdtemp(prefix="sluice-conf-"))
     red = None
     try:
-        world = World(scenario, run, sluice, nats_program, server, folder)
+        world = World(scenario, run, sluice, nats_program, server, folder, patience)
         try:
             world.begin()
             red = _play(world)
@@ -44,7 +44,7 @@ def _play(world):
         if world.account.published:
             world.await_settled()
         for driver in world.drivers.values():
-            _finish(driver)
+            _finish(driver, world.patience)
     except (Red, NatsError, ProcessError) as error:
         return f"at the end: {error}"
     with world.account.changed:
@@ -54,11 +54,11 @@ def _play(world):
     return None
 
 
-def _finish(driver):
+def _finish(driver, patience):
     """When its input ends it stops what it consumes and exits 0."""
     if driver.given_up:
         return
     driver.close_input()
-    code = driver.wait(10)
+    code = driver.wait(10 * patience)
     if code != 0:
         raise Red(f"{driver.name} exited with {code}: {driver.last_words()}")

@@ -79,7 +79,8 @@ def _drain(world, given):
 def _stats(world, given):
     """Asks until they are as expected."""
     app, consumption, wanted = given.get("app", "app"), given.get("as", "a"), given.get("expect", {})
-    for _ in range(100):
+    deadline = min(world.deadline, time.monotonic() + WITHIN * world.patience)
+    while True:
         asked = world.account.count("stats", {}, app, consumption)
         _command(world, given, "stats")
         if not world.wait(lambda: world.account.count("stats", {}, app, consumption) > asked):
@@ -88,8 +89,9 @@ def _stats(world, given):
                  if driver.name == app and event["event"] == "stats" and event.get("as") == consumption][-1].get("stats")
         if match(wanted, stats):
             return
+        if time.monotonic() > deadline:
+            raise Red(f"expected {dict(wanted)}, the SDK says {stats}")
         time.sleep(0.05)
-    raise Red(f"expected {dict(wanted)}, the SDK says {stats}")
 
 
 def _release(world, given):
@@ -129,7 +131,7 @@ def _settled(world, given):
 def _server(world, given):
     name = given.get("consumer", next(iter(world.scenario.consumers)))
     wanted = {key: given[key] for key in ("num_pending", "num_ack_pending", "num_waiting", "ack_floor") if key in given}
-    deadline = min(world.deadline, time.monotonic() + given.get("within", WITHIN))
+    deadline = min(world.deadline, time.monotonic() + given.get("within", WITHIN) * world.patience)
     while not match(wanted, info := world.consumer_info(name)):
         if time.monotonic() > deadline:
             raise Red(f"the server says {info}, not {wanted}")
@@ -147,7 +149,7 @@ def _daemon(world, given):
     if do in ("drain", "restart"):
         daemon.signal(signal.SIGTERM)
     if do in ("ended", "restart"):
-        daemon.ended(WITHIN)
+        daemon.ended(WITHIN * world.patience)
     if do == "restart":
         daemon.start()
 
@@ -176,7 +178,7 @@ def _app(world, given):
     elif do in ("term", "int"):
         driver.signal(signal.SIGTERM if do == "term" else signal.SIGINT)
     if do in ("close", "exited"):
-        code = driver.wait(WITHIN)
+        code = driver.wait(WITHIN * world.patience)
         if code != given.get("code", 0):
             raise Red(f"{name} exited with {code}, not {given.get('code', 0)}: {driver.last_words()}")
         driver.close_input()

@@ -17,12 +17,13 @@ class Red(Exception):
 
 
 class World:
-    def __init__(self, scenario, run, sluice, nats_program, server, folder):
+    def __init__(self, scenario, run, sluice, nats_program, server, folder, patience):
         self.scenario, self.run, self.sluice = scenario, run, sluice
         self.folder = folder
         self.account = Account()
         self.drivers, self.past_drivers = {}, []
-        self.deadline = time.monotonic() + scenario.limit
+        self.patience = patience  # of every time limit, for slow machines
+        self.deadline = time.monotonic() + scenario.limit * patience
         self.stream = f"C{next(_numbers)}"
         self.subject = self.stream.lower()
         self._own_server = NatsServer(nats_program, folder) if scenario.own_nats else None
@@ -88,7 +89,7 @@ class World:
 
     def wait(self, condition, within=None, poll=None):
         """Until the account has changed so that `condition` holds. Returns whether it does."""
-        deadline = min(self.deadline, time.monotonic() + (within or WITHIN))
+        deadline = min(self.deadline, time.monotonic() + (within or WITHIN) * self.patience)
         with self.account.changed:
             while not condition():
                 left = deadline - time.monotonic()
@@ -122,7 +123,7 @@ class World:
                     began, done = time.monotonic(), self.account.ended
             if not running and all(info and not info["num_pending"] and not info["num_ack_pending"] for info in infos.values()):
                 return
-            if time.monotonic() > min(self.deadline, began + (within or WITHIN)):
+            if time.monotonic() > min(self.deadline, began + (within or WITHIN) * self.patience):
                 state = ", ".join(f"{name}: {info['num_pending']} pending, {info['num_ack_pending']} without a verdict" if info
                                   else f"{name}: is not there" for name, info in infos.items())
                 raise Red(f"not settled ({state}; handlers run for {running[:5]})")
