@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 PATIENCE = 20.0  # seconds
 
+# What is in the daemon when it is killed waits for the ack wait, which has to end well before the PATIENCE of a test.
 CONFIG = """
 nats:
   servers: [nats://127.0.0.1:{port}]
@@ -30,7 +31,7 @@ listen:
 consumers:
   - name: orders
     stream: ORDERS
-    config: {{ack_wait: 30s}}
+    config: {{ack_wait: 5s}}
 """
 
 
