@@ -3,6 +3,7 @@ package sluice
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"path/filepath"
@@ -226,7 +227,7 @@ func (s *fakeStream) deliver(first uint64, count int, change ...func(*sluicepb.D
 	for i := range uint64(count) {
 		d := &sluicepb.Delivery{
 			Id: first + i, StreamSequence: first + i, ConsumerSequence: first + i, NumDelivered: 1,
-			Subject: []byte("orders.new"), Timestamp: &timestamppb.Timestamp{Seconds: int64(first + i)},
+			Token: fmt.Appendf(nil, "token of %d", first+i), Subject: []byte("orders.new"), Timestamp: &timestamppb.Timestamp{Seconds: int64(first + i)},
 		}
 		for _, f := range change {
 			f(d)

@@ -127,6 +127,23 @@ func TestALoopThatIsLeftWhileItDrainsHandsBackTheRest(t *testing.T) {
 	same(t, "verdicts", stream.awaitVerdicts(3), "1 ack", "2 nak", "3 nak")
 }
 
+func TestWhatWasOnItsWayWhenADrainBeganIsHandedBackToo(t *testing.T) {
+	d := newFakeDaemon(t)
+	client := newTestClient(t, d)
+	messages := client.Messages(background, "orders")
+	stream := d.begin()
+	messages.StartDrain(0)
+	stream.awaitDrain()
+	stream.deliver(1, 2)
+	same(t, "verdicts", stream.awaitVerdicts(2), "1 nak", "2 nak")
+	consumption := client.Consume(background, "parcels", acks, WithHandBack(true))
+	stream = d.begin()
+	consumption.StartDrain(0)
+	stream.awaitDrain()
+	stream.deliver(1, 2)
+	same(t, "verdicts", stream.awaitVerdicts(2), "1 nak", "2 nak")
+}
+
 func TestALoopTellsWhyItEnded(t *testing.T) {
 	d := newFakeDaemon(t)
 	messages := newTestClient(t, d).Messages(background, "orders")

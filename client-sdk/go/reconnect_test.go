@@ -3,12 +3,17 @@ package sluice
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"maps"
 	"sync"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
+
+	"github.com/sluice-sidecar/sluice/client-sdk/go/sluicepb"
 )
 
 // What a lost stream, or a lost daemon, does to what the app holds.
@@ -152,22 +157,55 @@ func TestItKeepsTryingUntilThereIsADaemon(t *testing.T) {
 	stream.awaitVerdicts(1)
 }
 
-// Its own waiting time is long by then, and yet it does not sit it out.
+// Its own waiting time is an hour by now, and yet it does not sit it out.
 func TestANewDaemonIsFoundAtOnce(t *testing.T) {
 	d := newFakeDaemon(t)
 	d.kill()
-	client := newTestClient(t, d, WithBackoff(10*time.Millisecond, time.Hour))
-	details := make(chan string, 100)
-	client.Consume(background, "orders", acks, WithOnState(func(_ State, detail string) { details <- detail }))
-	for range 2 { // of which the second says why
-		receiveFrom(t, "a state", details)
+	s := &session{
+		channel: newTestClient(t, d).channel,
+		backoff: retryBackoff{first: time.Millisecond, longest: time.Hour, coming: time.Hour},
+		nudged:  make(chan struct{}, 1),
+		log:     slog.Default(),
 	}
-	time.Sleep(200 * time.Millisecond) // it waits for longer than a second now
+	again := make(chan bool, 1)
+	go func() { again <- s.awaitRetry(errBroken) }()
+	eventually(t, "a failed attempt", func() bool { return s.channel.GetState() == connectivity.TransientFailure })
+	if len(again) > 0 {
+		t.Fatal("it did not wait")
+	}
 	d.start()
-	found := time.Now()
-	d.accept()
-	if took := time.Since(found); took > 5*time.Second {
-		t.Errorf("it took %v", took)
+	if !receiveFrom(t, "the next attempt", again) {
+		t.Error("it gave up")
+	}
+}
+
+// What a drain may have given back is not settled through another daemon; an ack does no harm.
+func TestTokensAreBroughtOfWhatNoDaemonGaveBack(t *testing.T) {
+	for _, drained := range []bool{false, true} {
+		h := newHolding(t)
+		stream := h.daemon.begin()
+		stream.deliver(1, 2)
+		h.message(1).Ack()
+		held := h.message(2)
+		stream.awaitVerdicts(1)
+		if drained {
+			stream.draining(sluicepb.Draining_REASON_DAEMON, time.Minute)
+			stream.drained(nil)
+		} else {
+			stream.finish(errBroken)
+		}
+		tokens := map[uint64]string{}
+		for _, named := range h.daemon.accept().open.GetResume() {
+			tokens[named.GetId()] = string(named.GetToken())
+		}
+		want := map[uint64]string{1: "token of 1", 2: "token of 2"}
+		if drained {
+			want[2] = ""
+		}
+		if !maps.Equal(tokens, want) {
+			t.Errorf("drained %v: it brings %v, want %v", drained, tokens, want)
+		}
+		held.Ack()
 	}
 }
 

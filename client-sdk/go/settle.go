@@ -107,6 +107,9 @@ func (s *session) handBackAtDrain() {
 	}
 }
 
+// drains: the daemon knows of a drain of this stream, the app's or its own. With the mutex.
+func (s *session) drains() bool { return s.followed == wishDrain || !s.drainDeadline.IsZero() }
+
 // loopBegins: the app takes messages by itself from now on. False: no more will come.
 func (s *session) loopBegins() bool {
 	s.mu.Lock()
@@ -119,7 +122,7 @@ func (s *session) loopEnds() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loops--
-	if s.followed == wishDrain || !s.drainDeadline.IsZero() {
+	if s.drains() {
 		s.handBackAtDrain()
 		s.wakeSender()
 	}

@@ -128,6 +128,9 @@ func (s *session) onDeliveries(deliveries []*sluicepb.Delivery) {
 	if !s.onDemand && s.credit.update(f.arrived, s.ledger.stats.verdicts()) && s.wish == wishServe {
 		s.sendCredit()
 	}
+	if s.drains() {
+		s.handBackAtDrain() // it was on its way when the drain began
+	}
 	s.wakeSender()
 	s.mu.Unlock()
 	s.inbox.push(f)
