@@ -1,12 +1,22 @@
+import type { Outcome } from '../verdict';
 import type { Delivery } from './delivery';
 import type { Id } from './id';
-import type { Outcome } from '../verdict';
 
 /** With `confirm`: the verdicts whose outcome the daemon still owes. */
 export class Confirmations {
   private due = new Map<Id, Delivery>();
   // How often each has an in_progress under way: they are answered as well, and before the verdict.
   private readonly inProgress = new Map<Id, number>();
+
+  outcomeOf(delivery: Delivery): Promise<Outcome> {
+    if (delivery.awaited === undefined) {
+      let resolve: (outcome: Outcome) => void = () => undefined;
+      const promise = new Promise<Outcome>((r) => (resolve = r));
+      delivery.awaited = { promise, resolve };
+      if (delivery.outcome !== undefined) resolve(delivery.outcome);
+    }
+    return delivery.awaited.promise;
+  }
 
   /** A verdict was given. `told`: the daemon has been told, or will be once a stream has resumed the message. */
   onVerdict(delivery: Delivery, told: boolean): void {

@@ -1,7 +1,7 @@
+import type { Outcome } from '../verdict';
 import type { Frame } from './frame';
 import type { Id } from './id';
 import { Reader } from './reader';
-import type { Outcome } from '../verdict';
 
 // Of `sluice.v1.Delivery`, and of the messages in it: field number << 3 | wire type.
 const ID = 0x8;

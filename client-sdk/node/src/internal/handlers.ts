@@ -1,12 +1,12 @@
-import { Place, type Delivery } from './delivery';
-import { Lanes } from './lanes';
+import type { BatchHandler, Handler, Result } from '../handler';
 import { Message } from '../message';
 import type { ConsumeOptions, Limits } from '../options';
+import { ACK, nak, verdictIn, type Verdict } from '../verdict';
+import { Place, type Delivery } from './delivery';
+import { Lanes } from './lanes';
 import type { Session } from './session';
 import { Slice } from './slice';
 import { inTraceOf } from './traces';
-import type { BatchHandler, Handler, Result } from '../handler';
-import { ACK, nak, verdictIn, type Verdict } from '../verdict';
 
 /** Lets handlers run, `concurrency` at a time, each with what `take()` gives. */
 abstract class Handlers {

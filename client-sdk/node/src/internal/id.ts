@@ -1,5 +1,5 @@
-import * as protobuf from 'protobufjs/minimal';
 import type Long = require('long');
+import * as protobuf from 'protobufjs/minimal';
 
 /**
  * A delivery id: a uint64, exact. Mostly a number; a bigint from 2^53 on, which ids do reach: the daemon makes them of a

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
+import { ACK, nak, term } from '../verdict';
 import { Place, type Delivery } from './delivery';
 import { Frame } from './frame';
 import type { Id } from './id';
 import { Ledger, type Settlement } from './ledger';
-import { ACK, nak, term } from '../verdict';
 import { v1 } from './wire';
 
 const CREDIT = 4;

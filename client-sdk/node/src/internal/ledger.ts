@@ -1,8 +1,8 @@
+import type { Stats } from '../options';
+import { ACK, nak, type Verdict } from '../verdict';
 import { Place, type Delivery } from './delivery';
 import type { Frame } from './frame';
 import type { Id } from './id';
-import type { Stats } from '../options';
-import { ACK, nak, type Verdict } from '../verdict';
 
 /** A verdict that the daemon has to be told. */
 export interface Settlement {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
+import { ACK, nak, term } from '../verdict';
 import { toId } from './id';
 import { MOST_IDS, Outbox } from './outbox';
-import { ACK, nak, term } from '../verdict';
 import { encodeCredit, encodeDrain, v1 } from './wire';
 
 let outbox: Outbox;

@@ -1,5 +1,5 @@
-import type { Id } from './id';
 import type { Verdict } from '../verdict';
+import type { Id } from './id';
 import { encodeSettle } from './wire';
 
 /** One verdict for many messages; `sluice.v1.SettleRun`. */

@@ -1,19 +1,21 @@
 import * as grpc from '@grpc/grpc-js';
+import { SluiceError } from '../errors';
+import { abort, type Message } from '../message';
+import type { DrainReport, Limits, Logger, State, Stats, StreamOptions } from '../options';
+import { nak, type Outcome, type Verdict } from '../verdict';
 import { Backoff } from './backoff';
 import { Confirmations } from './confirmations';
 import { CreditWindow } from './credit-window';
 import type { Delivery } from './delivery';
-import { SluiceError, type Code } from '../errors';
 import type { Frame } from './frame';
+import { Hooks } from './hooks';
 import { toId, type Id } from './id';
 import { Inbox } from './inbox';
 import { Ledger, type Settlement } from './ledger';
-import { abort, type Message } from '../message';
-import type { DrainReport, Limits, Logger, State, Stats, StreamOptions } from '../options';
 import { Outbox } from './outbox';
-import { Stream, type End, type StreamEvents } from './stream';
+import { takeResults } from './settle-results';
+import { errorOf, isPermanent, Stream, type End, type StreamEvents } from './stream';
 import { Timer } from './timer';
-import { nak, type Outcome, type Verdict } from '../verdict';
 import { encodeCredit, encodeDrain, encodeOpen, toMilliseconds, toReport, toState, v1 } from './wire';
 
 // All in ms.
@@ -64,13 +66,13 @@ export class Session implements StreamEvents {
   /** Why it has ended; undefined: it was drained or stopped, or goes on. */
   error: SluiceError | undefined;
   isClosed = false;
-  state: State = 'CONNECTING';
   report: DrainReport = toReport(undefined);
   /** A message that is settled frees its key; see Lanes. */
   onSettled: ((delivery: Delivery) => void) | undefined;
   /** The app has asked for a drain or a stop. */
   onEnding: (() => void) | undefined;
 
+  private readonly hooks: Hooks;
   private readonly ledger: Ledger;
   private readonly outbox = new Outbox();
   private readonly credit: CreditWindow;
@@ -102,6 +104,7 @@ export class Session implements StreamEvents {
     private readonly options: SessionOptions,
   ) {
     const { limits } = options;
+    this.hooks = new Hooks(options.consumer, options.hooks, options.logger);
     this.demand = options.demand;
     this.credit = new CreditWindow(limits.messages, limits.concurrency);
     this.ledger = new Ledger(this.credit.most, limits.remembered);
@@ -116,7 +119,7 @@ export class Session implements StreamEvents {
   /** Until it is closed. Once. */
   async run(): Promise<void> {
     await Promise.resolve(); // what made it may still have something to say, and hooks are not called before it has
-    this.tellState('CONNECTING', '');
+    this.hooks.tellState('CONNECTING', '');
     let end: End;
     do end = await this.runStream();
     while (!this.isLast(end) && (await this.awaitRetry(end)));
@@ -172,7 +175,7 @@ export class Session implements StreamEvents {
 
   /** False: the app does not want another stream. */
   private async awaitRetry(end: End): Promise<boolean> {
-    this.tellState('CONNECTING', end.code === grpc.status.OK ? 'the stream has ended' : end.details);
+    this.hooks.tellState('CONNECTING', end.code === grpc.status.OK ? 'the stream has ended' : end.details);
     const since = this.connectedSince;
     if (since !== undefined && this.lastConnected - since >= LIVED) this.backoff.reset();
     const wait = new Timer();
@@ -191,11 +194,11 @@ export class Session implements StreamEvents {
     this.ledger.loseAll();
     this.abortCancelled();
     this.confirmations?.close();
-    if (this.wish === Wish.Serve) this.error = new SluiceError(nameOf(end.code), end.details);
+    if (this.wish === Wish.Serve) this.error = errorOf(end);
     this.isClosed = true;
     this.inbox.close();
-    if (this.error !== undefined) this.tellError(this.error);
-    this.tellState('CLOSED', this.error?.message ?? '');
+    if (this.error !== undefined) this.hooks.tellError(this.error);
+    this.hooks.tellState('CLOSED', this.error?.message ?? '');
     this.resolveClosed(this.error);
   }
 
@@ -240,13 +243,7 @@ export class Session implements StreamEvents {
     if (this.confirmations === undefined) {
       return Promise.reject(new SluiceError('FAILED_PRECONDITION', 'outcome is told with the option confirm: true'));
     }
-    if (delivery.awaited === undefined) {
-      let resolve: (outcome: Outcome) => void = () => undefined;
-      const promise = new Promise<Outcome>((r) => (resolve = r));
-      delivery.awaited = { promise, resolve };
-      if (delivery.outcome !== undefined) resolve(delivery.outcome);
-    }
-    return delivery.awaited.promise;
+    return this.confirmations.outcomeOf(delivery);
   }
 
   startDrain(timeout: number | undefined): void {
@@ -277,6 +274,10 @@ export class Session implements StreamEvents {
     this.writeSoon();
   }
 
+  get state(): State {
+    return this.hooks.state;
+  }
+
   get stats(): Stats {
     return { ...this.ledger.stats };
   }
@@ -292,7 +293,7 @@ export class Session implements StreamEvents {
   onThrown(error: unknown): void {
     ++this.ledger.stats.thrown;
     const what = error instanceof Error ? error.message : String(error);
-    this.tellError(new SluiceError('INTERNAL', `a handler threw: ${what}`, { cause: error }));
+    this.hooks.tellError(new SluiceError('INTERNAL', `a handler threw: ${what}`, { cause: error }));
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -310,7 +311,7 @@ export class Session implements StreamEvents {
   onNotice(notice: v1.ConsumeResponse): void {
     if (notice.opened) this.onOpened(notice.opened);
     else if (notice.settleResults) this.onSettleResults(notice.settleResults);
-    else if (notice.state) this.tellState(toState(notice.state.kind), notice.state.detail ?? '');
+    else if (notice.state) this.hooks.tellState(toState(notice.state.kind), notice.state.detail ?? '');
     else if (notice.leasesEnded) this.onLeasesEnded(notice.leasesEnded);
     else if (notice.draining) this.onDraining(notice.draining);
     else if (notice.drained) this.onDrained(notice.drained);
@@ -350,25 +351,7 @@ export class Session implements StreamEvents {
   }
 
   private onSettleResults(results: v1.ISettleResults): void {
-    const { stats } = this.ledger;
-    for (const { outcome, ids, detail } of results.results ?? []) {
-      const count = ids?.length ?? 0;
-      const why = detail === undefined || detail === null || detail === '' ? '' : `: ${detail}`;
-      const name = outcomeOf(outcome);
-      for (const id of ids ?? []) this.confirmations?.onResult(toId(id), name);
-      if (name === 'LATE') {
-        stats.late += count;
-        this.tellError(new SluiceError('DEADLINE_EXCEEDED', `${count} verdicts came after their lease had ended${why}`));
-      } else if (name === 'NOT_HELD') {
-        stats.notHeld += count;
-        this.tellError(
-          new SluiceError('NOT_FOUND', `${count} verdicts were for messages that the daemon does not hold${why}`),
-        );
-      } else if (name === 'FAILED') {
-        stats.failed += count;
-        this.tellError(new SluiceError('UNAVAILABLE', `${count} verdicts could not be confirmed${why}`));
-      }
-    }
+    for (const error of takeResults(results, this.ledger.stats, this.confirmations)) this.hooks.tellError(error);
   }
 
   private onLeasesEnded(ended: v1.ILeasesEnded): void {
@@ -386,7 +369,7 @@ export class Session implements StreamEvents {
       this.drainDeadlineTimer.start(left, () => this.inbox.pause()); // the daemon gives back what waits
     }
     const byDaemon = draining.reason === v1.Draining.Reason.REASON_DAEMON;
-    this.call(this.options.hooks.onDraining, { byDaemon, deadline: new Date(deadline) });
+    this.hooks.tellDraining({ byDaemon, deadline: new Date(deadline) });
   }
 
   private onDrained(drained: v1.IDrained): void {
@@ -395,7 +378,7 @@ export class Session implements StreamEvents {
     if (this.wish === Wish.Drain) this.report = report;
     this.ledger.loseAll();
     this.abortCancelled();
-    this.call(this.options.hooks.onDrained, report);
+    this.hooks.tellDrained(report);
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -474,60 +457,8 @@ export class Session implements StreamEvents {
     else if (step !== undefined) stream.write(step);
   }
 
-  // -------------------------------------------------------------------------------------------------------------------
-  // What the app is told
-
   // Not from within the ledger: a listener may settle.
   private abortCancelled(): void {
     for (const delivery of this.ledger.cancelled.splice(0)) abort(delivery);
-  }
-
-  private tellState(state: State, detail: string): void {
-    this.state = state;
-    this.options.logger.debug(`${this.consumer}: ${state}${detail === '' ? '' : `: ${detail}`}`);
-    this.call(this.options.hooks.onState, state, detail);
-  }
-
-  private tellError(error: SluiceError): void {
-    this.options.logger.warn(`sluice: ${this.consumer}: ${error.message}`);
-    this.call(this.options.hooks.onError, error);
-  }
-
-  private call<Args extends unknown[]>(hook: ((...args: Args) => void) | undefined, ...args: Args): void {
-    try {
-      hook?.(...args);
-    } catch (error) {
-      this.options.logger.error(`sluice: ${this.consumer}: a hook threw: ${String(error)}`);
-    }
-  }
-}
-
-/** Answers that no amount of patience changes. */
-function isPermanent(end: End): boolean {
-  switch (end.code) {
-    case grpc.status.NOT_FOUND:
-    case grpc.status.INVALID_ARGUMENT:
-    case grpc.status.UNIMPLEMENTED:
-    case grpc.status.PERMISSION_DENIED:
-      return true;
-    default:
-      return false;
-  }
-}
-
-function nameOf(code: grpc.status): Code {
-  return grpc.status[code] as Code;
-}
-
-function outcomeOf(outcome: v1.SettleResult.Outcome | null | undefined): Outcome {
-  switch (outcome) {
-    case v1.SettleResult.Outcome.OUTCOME_CONFIRMED:
-      return 'CONFIRMED';
-    case v1.SettleResult.Outcome.OUTCOME_LATE:
-      return 'LATE';
-    case v1.SettleResult.Outcome.OUTCOME_NOT_HELD:
-      return 'NOT_HELD';
-    default:
-      return 'FAILED';
   }
 }

@@ -1,4 +1,5 @@
 import * as grpc from '@grpc/grpc-js';
+import { SluiceError, type Code } from '../errors';
 import { Frame } from './frame';
 import { CONSUME, v1 } from './wire';
 
@@ -6,6 +7,23 @@ import { CONSUME, v1 } from './wire';
 export interface End {
   readonly code: grpc.status;
   readonly details: string;
+}
+
+/** Whether no amount of patience changes this answer. */
+export function isPermanent({ code }: End): boolean {
+  switch (code) {
+    case grpc.status.NOT_FOUND:
+    case grpc.status.INVALID_ARGUMENT:
+    case grpc.status.UNIMPLEMENTED:
+    case grpc.status.PERMISSION_DENIED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+export function errorOf({ code, details }: End): SluiceError {
+  return new SluiceError(grpc.status[code] as Code, details);
 }
 
 /** What a stream tells; in this order for each event, `onEnd` last and once. */

@@ -1,7 +1,7 @@
-import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { context, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
 import { deferred, startApp } from '../../test/app';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';

@@ -1,9 +1,9 @@
-import * as protobuf from 'protobufjs/minimal';
 import type Long = require('long');
+import * as protobuf from 'protobufjs/minimal';
+import type { DrainReport, State } from '../options';
 import { sluice } from './gen/consumer';
 import { fromId, MOST_ID_BYTES, toNumber, writeId } from './id';
 import type { Named } from './ledger';
-import type { DrainReport, State } from '../options';
 import type { Run } from './outbox';
 
 export import v1 = sluice.v1;
