@@ -426,8 +426,8 @@ final class Session implements Ledger.Outlet {
 
   private void close(Status end) {
     over = true;
-    ledger.close();
     inbox.close();
+    ledger.close();
     if (options.onStats() != null) tellStats();
     Status result = wish == Wish.SERVE ? end : Status.OK;
     if (result.isOk()) {
@@ -596,6 +596,7 @@ final class Session implements Ledger.Outlet {
 
   private void onDrained(DrainReport report) {
     drained = true;
+    inbox.pause();
     ledger.onDrained();
     if (wish == Wish.DRAIN) drainReport = report;
     hooks.execute(() -> options.onDrained().accept(report));
