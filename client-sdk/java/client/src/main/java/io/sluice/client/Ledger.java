@@ -92,6 +92,7 @@ final class Ledger {
   private final List<Frame> frames = new ArrayList<>(); // with something unsettled; in no order
   private final List<Given> given = new ArrayList<>(); // a ring of the last verdicts
   private int nextGiven = 0; // where the oldest is, once the ring is full
+  private final List<Held> lost = new ArrayList<>(); // to be cancelled when what is under way is entered
   private final Map<Long, Held> orphans = new HashMap<>(); // by stream sequence; cancelled, with a handler
   private final Map<Long, Doubt> inDoubt = new HashMap<>(); // by stream sequence; acks and terms
   private final ArrayDeque<Long> inDoubtOrder = new ArrayDeque<>(); // its keys, the oldest first
@@ -242,6 +243,7 @@ final class Ledger {
             lose(held);
           }
         });
+    cancelLost();
   }
 
   private void awaitAnew(long id, Confirmation confirmation) {
@@ -260,6 +262,7 @@ final class Ledger {
         held -> {
           if (held.stream == stream && ended.contains(held.id) && lose(held)) outlet.tell(held.id, Verdict.NAK);
         });
+    cancelLost();
   }
 
   /** The daemon has given back what had no verdict. */
@@ -268,6 +271,7 @@ final class Ledger {
         held -> {
           if (held.stream == stream) lose(held);
         });
+    cancelLost();
   }
 
   /** Gives back what no handler has yet. */
@@ -296,6 +300,7 @@ final class Ledger {
     connected = false;
     closed = true;
     forEachHeld(this::lose);
+    cancelLost();
     for (Confirmation confirmation : awaited.values()) {
       if (confirmation.settled) outlet.resolve(confirmation, Outcome.FAILED);
     }
@@ -342,8 +347,14 @@ final class Ledger {
       return true;
     }
     orphans.put(held.sequence(), held);
-    outlet.cancel(held);
+    lost.add(held);
     return false;
+  }
+
+  /** Only when all are dropped that must not be started: a cancelled handler makes room for the next one. */
+  private void cancelLost() {
+    lost.forEach(outlet::cancel);
+    lost.clear();
   }
 
   private void forget(Held held) {

@@ -39,13 +39,6 @@ import java.util.concurrent.atomic.AtomicLong;
 final class Session implements Ledger.Outlet {
   private static final System.Logger LOG = System.getLogger("io.sluice.client");
 
-  /** What the app wants; only ever grows. */
-  private enum Wish {
-    SERVE,
-    DRAIN,
-    STOP
-  }
-
   /** A daemon that has not answered Opened by then is taken for hung. */
   private static final Duration OPEN_TIMEOUT = Duration.ofSeconds(10);
 
@@ -56,15 +49,6 @@ final class Session implements Ledger.Outlet {
   private static final Duration DRAIN_DEFAULT = Duration.ofSeconds(60);
 
   private static final Duration STOP_TIMEOUT = Duration.ofSeconds(5);
-
-  /** The daemon's default: it has given everything back by then, so a drain has nothing left to wait for. */
-  private static final long RESUME_WINDOW = TimeUnit.SECONDS.toNanos(5);
-
-  /** A stream that lasted this long was a good one: the next is tried without waiting. */
-  private static final long LIVED = TimeUnit.SECONDS.toNanos(1);
-
-  /** How often a daemon that is not there is knocked at, so that a new one is found at once. */
-  private static final long KNOCK = TimeUnit.MILLISECONDS.toNanos(500);
 
   private static final long TELL_STATS = TimeUnit.SECONDS.toNanos(1);
 
@@ -84,33 +68,18 @@ final class Session implements Ledger.Outlet {
   private final CompletableFuture<Void> closed = new CompletableFuture<>();
   private final AtomicLong thrown = new AtomicLong();
 
-  private volatile State state = State.CONNECTING;
-  private volatile DrainReport drainReport = DrainReport.NONE;
   private volatile Duration maxLease = Duration.ZERO; // zero: not told
-  private volatile Instant drainDeadline = Instant.MAX;
-  private volatile Wish wish = Wish.SERVE; // written on the I/O thread
 
-  // I/O thread only, all that follows.
-  private final Backoff backoff;
+  // I/O thread only, all that follows, but for what Ending says.
+  private final Ending ending = new Ending();
+  private final Retry retry;
   private final CreditWindow credit;
   private final Ledger ledger;
   private final Outbox outbox = new Outbox();
-  private Duration drainTimeout = null; // null: the daemon's
   private boolean handsBack; // at a drain, what no handler has yet
   private int wanted = 0; // of an on-demand session: messages that a fetch waits for
   private boolean over = false;
-  private Stats toldStats = null;
-  private ScheduledFuture<?> retry = null; // while there is no stream
-  private long retryAt = 0;
-  private boolean watching = false; // for a daemon that was not there
-
-  // The current stream.
-  private Stream stream = null;
-  private Wish followed = Wish.SERVE; // what it has been told
-  private boolean drained = false; // the daemon has given back what was left
-  private boolean connected = false;
-  private long connectedSince = 0;
-  private long lastConnected = System.nanoTime() - RESUME_WINDOW;
+  private Stream stream = null; // the current one
   private ScheduledFuture<?> giveUp = null; // cancels it
 
   /** {@code onDemand}: the credit is what {@link #want} says, else what the options say. */
@@ -130,17 +99,17 @@ final class Session implements Ledger.Outlet {
     this.transport = transport;
     this.loop = transport.loop();
     this.inbox = inbox;
-    this.hooks = new Hooks(Threads.executor());
-    this.backoff = new Backoff(client.firstRetry(), client.longestRetry());
+    this.hooks = new Hooks(consumer, options, Threads.executor());
+    this.retry = new Retry(client, transport, this::openStream);
     this.credit = new CreditWindow(onDemand ? Limits.FRAME_MESSAGES : options.creditMessages(), options.concurrency());
     this.handsBack = options.handBack() || onDemand;
     this.ledger = new Ledger(credit.most(), options.remembered(), options.confirm(), this);
   }
 
   void start() {
-    tellState(State.CONNECTING, "");
+    hooks.tellState(State.CONNECTING, "");
     post(this::openStream);
-    if (options.onStats() != null) post(this::tellStatsFromNowOn);
+    if (hooks.wantStats()) post(this::tellStatsFromNowOn);
   }
 
   // -----------------------------------------------------------------------------------------------------------------
@@ -159,11 +128,11 @@ final class Session implements Ledger.Outlet {
   }
 
   State state() {
-    return state;
+    return hooks.state();
   }
 
   DrainReport drainReport() {
-    return drainReport;
+    return ending.report();
   }
 
   /** Completes when it has ended, and the hooks have been told; exceptionally if the daemon refused. */
@@ -173,9 +142,8 @@ final class Session implements Ledger.Outlet {
 
   boolean settle(Held held, Verdict verdict) {
     if (!held.decide(verdict)) return false;
-    if (settlements.push(held) && !post(this::flush) && options.confirm()) {
-      held.confirmation.outcome.complete(Outcome.FAILED);
-    }
+    if (settlements.push(held)) post(this::flush);
+    if (options.confirm() && closed.isDone()) held.confirmation.outcome.complete(Outcome.FAILED);
     inbox.leaveLane(held);
     return true;
   }
@@ -194,7 +162,7 @@ final class Session implements Ledger.Outlet {
 
   Instant deadline(Held held) {
     Duration lease = maxLease;
-    Instant drain = drainDeadline;
+    Instant drain = ending.deadline();
     if (lease.isZero()) return drain;
     Instant end = Instant.ofEpochMilli(held.leasedAt).plus(lease);
     return end.isBefore(drain) ? end : drain;
@@ -204,10 +172,10 @@ final class Session implements Ledger.Outlet {
   void startDrain(Duration timeout, boolean handBack) {
     post(
         () -> {
-          if (wish != Wish.SERVE) return;
-          drainTimeout = timeout == null || !timeout.isNegative() ? timeout : Duration.ZERO;
+          if (!ending.want(Ending.Wish.DRAIN)) return;
+          ending.timeout(timeout);
           handsBack |= handBack;
-          onWish(Wish.DRAIN);
+          onWish();
         });
   }
 
@@ -215,7 +183,7 @@ final class Session implements Ledger.Outlet {
     inbox.pause();
     post(
         () -> {
-          if (wish != Wish.STOP) onWish(Wish.STOP);
+          if (ending.want(Ending.Wish.STOP)) onWish();
         });
   }
 
@@ -226,15 +194,11 @@ final class Session implements Ledger.Outlet {
 
   void onThrown(Throwable error) {
     thrown.incrementAndGet();
-    LOG.log(System.Logger.Level.WARNING, () -> "a handler of " + consumer + " threw", error);
-    tellError(new SluiceException(Status.Code.INTERNAL, "a handler threw: " + error, error));
+    hooks.tellThrown(error);
   }
 
   void onForgotten(Held held) {
-    if (!settle(held, Verdict.NAK) || held.cancelled) return;
-    String what = consumer + ": message " + held.sequence() + " was let go of without a verdict; it is NAKed";
-    LOG.log(System.Logger.Level.WARNING, what);
-    tellError(new SluiceException(Status.Code.INTERNAL, what));
+    if (settle(held, Verdict.NAK) && !held.cancelled) hooks.tellForgotten(held);
   }
 
   Stats stats() {
@@ -246,15 +210,8 @@ final class Session implements Ledger.Outlet {
   }
 
   private void tellStatsFromNowOn() {
-    tellStats();
+    hooks.tellStats(countedStats());
     if (!over) loop.schedule(this::tellStatsFromNowOn, TELL_STATS, TimeUnit.NANOSECONDS);
-  }
-
-  private void tellStats() {
-    Stats now = countedStats();
-    if (now.equals(toldStats)) return;
-    toldStats = now;
-    hooks.execute(() -> options.onStats().accept(now));
   }
 
   private Stats countedStats() {
@@ -276,13 +233,11 @@ final class Session implements Ledger.Outlet {
         c.failed);
   }
 
-  /** False: the client is closed, and nobody is left to tell. */
-  private boolean post(Runnable action) {
+  private void post(Runnable action) {
     try {
       loop.execute(action);
-      return true;
     } catch (RejectedExecutionException e) {
-      return false;
+      LOG.log(System.Logger.Level.TRACE, "the client is closed: nobody is left to tell");
     }
   }
 
@@ -290,26 +245,14 @@ final class Session implements Ledger.Outlet {
   // Streams come and go
 
   private void openStream() {
-    cancelRetry();
-    boolean kept = stillKept();
+    boolean kept = ending.stillKept();
+    ending.onConnecting();
     stream = new Stream(this, transport.newCall());
-    followed = Wish.SERVE;
-    drained = connected = false;
-    drainDeadline = Instant.MAX;
     outbox.open(openRequest(kept));
     giveUpAfter(OPEN_TIMEOUT, "the daemon has not answered within 10 s");
     stream.start();
-    if (wish != Wish.SERVE) followWish();
+    if (!ending.serves()) followWish();
     write();
-  }
-
-  /**
-   * Whether a daemon that died since can have given back nothing of what the last stream held: not by the end of a
-   * drain, and not by the end of its resume window.
-   */
-  private boolean stillKept() {
-    boolean byDrain = drained || !Instant.now().isBefore(drainDeadline);
-    return !byDrain && System.nanoTime() - lastConnected < RESUME_WINDOW;
   }
 
   private ConsumeRequest openRequest(boolean kept) {
@@ -318,7 +261,7 @@ final class Session implements Ledger.Outlet {
             .setConsumer(consumer)
             .setClientId(clientId)
             .setMaxBatch(options.maxBatch())
-            .setCredit(creditOf(wish == Wish.SERVE ? creditMessages() : 0))
+            .setCredit(creditOf(ending.serves() ? creditMessages() : 0))
             .setConfirmSettlements(options.confirm())
             .setResumable(options.resumable());
     ledger.nameHeld(kept, open);
@@ -344,7 +287,7 @@ final class Session implements Ledger.Outlet {
 
   private void giveUp(String reason) {
     giveUp = null;
-    if (wish == Wish.DRAIN) wish = Wish.STOP; // the drain has had its time
+    if (!ending.serves()) ending.want(Ending.Wish.STOP); // a drain has had its time
     if (stream != null) stream.cancel(reason);
   }
 
@@ -352,68 +295,17 @@ final class Session implements Ledger.Outlet {
     if (ended != stream) return;
     enterSettlements();
     inbox.pause();
-    if (ledger.connected()) lastConnected = System.nanoTime();
+    ending.onEnded();
     ledger.onStreamEnded();
     outbox.close();
     giveUpAfter(null, "");
     stream = null;
-    if (isLast(end)) {
+    if (ending.isLast(end)) {
       close(end);
     } else {
-      awaitRetry(end);
+      hooks.tellState(State.CONNECTING, end.isOk() ? "the stream has ended" : describe(end));
+      retry.await(ending.lived());
     }
-  }
-
-  private boolean isLast(Status end) {
-    if (wish == Wish.STOP || isPermanent(end)) return true;
-    if (wish == Wish.SERVE) return false;
-    return drainReport.completed()
-        || ledger.counts().streams == 0
-        || System.nanoTime() - lastConnected > RESUME_WINDOW;
-  }
-
-  /** Answers that no amount of patience changes. */
-  private static boolean isPermanent(Status end) {
-    return switch (end.getCode()) {
-      case NOT_FOUND, INVALID_ARGUMENT, UNIMPLEMENTED, PERMISSION_DENIED -> true;
-      default -> false;
-    };
-  }
-
-  private void awaitRetry(Status end) {
-    tellState(State.CONNECTING, end.isOk() ? "the stream has ended" : describe(end));
-    if (connected && lastConnected - connectedSince >= LIVED) backoff.reset();
-    long wait = backoff.nextNanos();
-    retryAt = System.nanoTime() + wait;
-    if (!watching) watching = transport.whenReachable(() -> post(this::onReachable));
-    knock();
-  }
-
-  /** Waits for the time of the next attempt, in steps: a daemon that comes meanwhile is to be noticed. */
-  private void knock() {
-    long wait = retryAt - System.nanoTime();
-    if (wait <= 0) {
-      openStream();
-      return;
-    }
-    retry =
-        loop.schedule(
-            () -> {
-              transport.connectNow();
-              knock();
-            },
-            Math.min(wait, KNOCK),
-            TimeUnit.NANOSECONDS);
-  }
-
-  private void cancelRetry() {
-    if (retry != null) retry.cancel(false);
-    retry = null;
-  }
-
-  private void onReachable() {
-    watching = false;
-    if (retry != null) openStream();
   }
 
   /** For people. Of a failed connection gRPC says "io exception", and Netty a file not found without its name. */
@@ -426,32 +318,33 @@ final class Session implements Ledger.Outlet {
 
   private void close(Status end) {
     over = true;
-    ledger.close();
     inbox.close();
-    if (options.onStats() != null) tellStats();
-    Status result = wish == Wish.SERVE ? end : Status.OK;
+    ledger.close();
+    if (hooks.wantStats()) hooks.tellStats(countedStats());
+    Status result = ending.serves() ? end : Status.OK;
     if (result.isOk()) {
-      tellState(State.CLOSED, "");
+      hooks.tellState(State.CLOSED, "");
       hooks.execute(() -> closed.complete(null));
       return;
     }
     SluiceException error = new SluiceException(result.getCode(), describe(result), result.getCause());
-    tellError(error);
-    tellState(State.CLOSED, error.getMessage());
+    hooks.tellError(error);
+    hooks.tellState(State.CLOSED, error.getMessage());
     hooks.execute(() -> closed.completeExceptionally(error));
   }
 
   // -----------------------------------------------------------------------------------------------------------------
   // What the app wants
 
-  private void onWish(Wish next) {
-    wish = next;
+  private void onWish() {
     if (over) return;
     if (stream != null) {
       followWish();
       write();
-    } else if (isLast(Status.OK)) {
-      cancelRetry();
+      return;
+    }
+    retry.cancel();
+    if (ending.isLast(Status.OK)) {
       close(Status.OK);
     } else {
       openStream();
@@ -460,21 +353,19 @@ final class Session implements Ledger.Outlet {
 
   /** Tells the daemon what the app wants now. A drain waits for Opened, which comes back to it. */
   private void followWish() {
-    followed = wish;
     enterSettlements();
-    if (wish == Wish.STOP) {
+    if (ending.stops()) {
       outbox.finish();
       giveUpAfter(STOP_TIMEOUT, "the daemon has not answered to the half-close within 5 s");
     } else if (!ledger.connected()) {
       giveUpAfter(STOP_TIMEOUT, "the daemon has not answered within 5 s");
     } else {
       if (handsBack) ledger.handBack();
+      Duration timeout = ending.timeout();
       Drain.Builder drain = Drain.newBuilder();
-      if (drainTimeout != null) drain.setTimeout(Wire.duration(drainTimeout));
+      if (timeout != null) drain.setTimeout(Wire.duration(timeout));
       outbox.add(ConsumeRequest.newBuilder().setDrain(drain).build());
-      giveUpAfter(
-          (drainTimeout == null ? DRAIN_DEFAULT : drainTimeout).plus(DRAIN_GRACE),
-          "the daemon has not ended the drain in time");
+      giveUpAfter((timeout == null ? DRAIN_DEFAULT : timeout).plus(DRAIN_GRACE), "the drain has not ended in time");
     }
   }
 
@@ -487,7 +378,7 @@ final class Session implements Ledger.Outlet {
   }
 
   private void offerCredit() {
-    if (wish != Wish.SERVE || !ledger.connected()) return;
+    if (!ending.serves() || !ledger.connected()) return;
     outbox.add(ConsumeRequest.newBuilder().setCredit(creditOf(creditMessages())).build());
   }
 
@@ -508,7 +399,7 @@ final class Session implements Ledger.Outlet {
       case OPENED -> onOpened(response.getOpened());
       case DELIVERIES -> onDeliveries(response.getDeliveries());
       case SETTLE_RESULTS -> onSettleResults(response.getSettleResults());
-      case STATE -> tellState(Wire.state(response.getState().getKind()), response.getState().getDetail());
+      case STATE -> hooks.tellState(Wire.state(response.getState().getKind()), response.getState().getDetail());
       case LEASES_ENDED -> ledger.onLeasesEnded(response.getLeasesEnded().getIdsList());
       case DRAINING -> onDraining(response.getDraining());
       case DRAINED -> onDrained(Wire.report(response.getDrained().getReport()));
@@ -523,11 +414,10 @@ final class Session implements Ledger.Outlet {
     ledger.onOpened(resumed);
     ledger.counts().refused += opened.getRefusedCount();
     maxLease = Wire.duration(opened.getMaxLease());
-    connected = true;
-    connectedSince = System.nanoTime();
+    ending.onOpened();
     giveUpAfter(null, "");
-    if (wish != Wish.STOP) inbox.resume();
-    if (wish != Wish.SERVE) followWish();
+    if (!ending.stops()) inbox.resume();
+    if (!ending.serves()) followWish();
     if (onDemand) offerCredit(); // a fetch may have come or gone since Open
   }
 
@@ -572,33 +462,32 @@ final class Session implements Ledger.Outlet {
 
   private void tellBad(SettleResult result, Status.Code code, String what) {
     String detail = result.getDetail().isEmpty() ? "" : ": " + result.getDetail();
-    tellError(new SluiceException(code, result.getIdsCount() + " verdicts " + what + detail));
+    hooks.tellError(new SluiceException(code, result.getIdsCount() + " verdicts " + what + detail));
   }
 
   private void onDraining(io.sluice.v1.Draining draining) {
     boolean byDaemon = draining.getReason() == io.sluice.v1.Draining.Reason.REASON_DAEMON;
     Instant deadline = draining.hasDeadline() ? Wire.instant(draining.getDeadline()) : Instant.MAX;
     if (draining.hasDeadline()) {
-      drainDeadline = deadline;
+      ending.onDraining(deadline);
       Duration left = Duration.between(Instant.now(), deadline);
-      if (followed != Wish.STOP) giveUpAfter(left.plus(DRAIN_GRACE), "the daemon has not ended the drain in time");
-      Stream ending = stream;
+      if (!ending.stops()) giveUpAfter(left.plus(DRAIN_GRACE), "the drain has not ended in time");
+      Stream current = stream;
       // What would start later is given back by the daemon.
-      loop.schedule(() -> pauseIf(ending), Math.max(0, left.toMillis()), TimeUnit.MILLISECONDS);
+      loop.schedule(() -> pauseIf(current), Math.max(0, left.toMillis()), TimeUnit.MILLISECONDS);
     }
-    Draining notice = new Draining(byDaemon, deadline);
-    hooks.execute(() -> options.onDraining().accept(notice));
+    hooks.tellDraining(new Draining(byDaemon, deadline));
   }
 
-  private void pauseIf(Stream ending) {
-    if (stream == ending) inbox.pause();
+  private void pauseIf(Stream current) {
+    if (stream == current) inbox.pause();
   }
 
   private void onDrained(DrainReport report) {
-    drained = true;
+    ending.onDrained(report);
+    inbox.pause();
     ledger.onDrained();
-    if (wish == Wish.DRAIN) drainReport = report;
-    hooks.execute(() -> options.onDrained().accept(report));
+    hooks.tellDrained(report);
   }
 
   void onWritable(Stream from) {
@@ -648,16 +537,5 @@ final class Session implements Ledger.Outlet {
   @Override
   public void resolve(Confirmation confirmation, Outcome outcome) {
     hooks.execute(() -> confirmation.outcome.complete(outcome));
-  }
-
-  private void tellState(State next, String detail) {
-    state = next;
-    LOG.log(
-        System.Logger.Level.DEBUG, () -> consumer + ": " + next + (detail.isEmpty() ? "" : ": " + detail));
-    hooks.execute(() -> options.onState().accept(next, detail));
-  }
-
-  private void tellError(SluiceException error) {
-    hooks.execute(() -> options.onError().accept(error));
   }
 }

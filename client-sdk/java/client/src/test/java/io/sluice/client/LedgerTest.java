@@ -28,6 +28,7 @@ class LedgerTest implements Ledger.Outlet {
 
   private final List<Told> told = new ArrayList<>(); // since the last look
   private final Map<Confirmation, Outcome> outcomes = new HashMap<>();
+  private Runnable onCancel = () -> {};
   private Ledger ledger = new Ledger(CREDIT, REMEMBERED, false, this);
 
   @BeforeEach
@@ -43,6 +44,7 @@ class LedgerTest implements Ledger.Outlet {
   @Override
   public void cancel(Held held) {
     held.cancelled = true;
+    onCancel.run();
   }
 
   @Override
@@ -359,6 +361,17 @@ class LedgerTest implements Ledger.Outlet {
     told();
     assertFalse(receiveAgain(9, 1).start(), "its ack came too late for that daemon, not for the next");
     assertEquals(list(new Told(9, Verdict.ACK)), told());
+  }
+
+  /** Its handler returns at once then, and would start the next one. */
+  @Test
+  void nothingIsCancelledBeforeWhatWaitsIsDropped() {
+    Frame frame = new Frame(null, List.of(delivery(1, 1, 1, 1), delivery(2, 2, 1, 2)));
+    ledger.accept(frame);
+    assertTrue(frame.held[0].start());
+    onCancel = () -> assertFalse(frame.held[1].start());
+    ledger.onDrained();
+    assertTrue(frame.held[0].cancelled);
   }
 
   @Test
