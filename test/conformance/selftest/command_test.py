@@ -35,6 +35,12 @@ class CommandTest(unittest.TestCase):
         self.assertEqual(1, done.returncode)
         self.assertIn("left out: cobol: there is no driver", done.stderr)
 
+    def test_a_driver_that_cannot_be_played_is_named(self):
+        self.assertIn("left out: double: its driver does not start (exit code 3)",
+                      run("--languages", "double", SLUICE_DOUBLE_FAULT="exits-3").stderr)
+        self.assertIn("left out: double: its driver writes what is no event: hello",
+                      run("--languages", "double", SLUICE_DOUBLE_FAULT="chatters").stderr)
+
     def test_ci_has_every_language(self):
         done = run("--only", "ack:*", CI="true")
         self.assertEqual(1, done.returncode)
