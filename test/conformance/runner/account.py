@@ -1,9 +1,11 @@
 """What was published, what handlers began and ended, and what the server was told, message by message."""
 
+import contextlib
 import dataclasses
 import threading
 import time
 
+from runner.processes import ProcessError
 from runner.script import Script
 from runner.shape import match
 
@@ -62,6 +64,7 @@ class Account:
         self.told = []
         self._settled = set()  # (sequence, delivery)
         self.told_lossy = False  # nats-server was away: what passed meanwhile was not heard
+        self.stored_ns = {}  # sequence -> when JetStream stored it, of some of them
         self.most_held = 0  # messages that waited for a verdict, as the server said
         self._release_rest = None
 
@@ -139,9 +142,10 @@ class Account:
 
     @staticmethod
     def _release(attempt, steps):
-        if attempt.app.running and not attempt.released:
+        if not attempt.released and not attempt.app.given_up:
             attempt.released = steps
-            attempt.app.tell({"do": "release", "sequence": attempt.sequence, "steps": steps})
+            with contextlib.suppress(ProcessError):  # it has just ended, which is seen elsewhere
+                attempt.app.tell({"do": "release", "sequence": attempt.sequence, "steps": steps})
 
     def count(self, kind, pattern, app=None, consumption=None):
         return sum(1 for driver, event in self.events

@@ -40,4 +40,5 @@ def _why_not(run):
     if done.returncode or '"ready"' not in done.stdout:
         words = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         return f"its driver does not start (exit code {done.returncode}): {words[:200]}"
-    return ""
+    noise = [line for line in done.stdout.splitlines() if not line.startswith("{")]
+    return f"its driver writes what is no event: {noise[0][:200]}" if noise else ""

@@ -10,6 +10,8 @@ from runner.processes import ProcessError
 from runner.rules import breaches
 from runner.world import Red, World
 
+TIMED = 3  # of the messages are asked for when they were stored
+
 
 def play(scenario, run, sluice, nats_program, server, keep=None, patience=1.0):
     """None if it is green, else a line that says why not."""
@@ -45,6 +47,10 @@ def _play(world):
             world.await_settled()
         for driver in world.drivers.values():
             _finish(driver, world.patience)
+        if world.daemon.crashed:
+            raise Red(f"the daemon has ended: {world.daemon.last_words()}")
+        for sequence in sorted(world.account.published)[:TIMED]:
+            world.account.stored_ns[sequence] = world.stored_ns(sequence)
     except (Red, NatsError, ProcessError) as error:
         return f"at the end: {error}"
     with world.account.changed:

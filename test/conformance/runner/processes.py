@@ -91,8 +91,10 @@ class Daemon:
         self._config = folder / "sluice.yaml"
         self._config.write_text(yaml.safe_dump({**config, "listen": {"unix": str(self.socket)}}))
         self._process = None
+        self._told_to_end = False
 
     def start(self):
+        self._told_to_end = False
         self._process = Process("daemon", [self._program, "serve", "--config", self._config], self._folder,
                                 stdout=subprocess.DEVNULL)
         _await_listening(self._process, self._connect)
@@ -102,6 +104,7 @@ class Daemon:
             connection.connect(str(self.socket))
 
     def signal(self, number):
+        self._told_to_end |= number == signal.SIGTERM
         self._process.signal(number)
 
     def ended(self, timeout):
@@ -110,12 +113,16 @@ class Daemon:
             raise ProcessError(f"the daemon ended with {code}: {self._process.last_words()}")
 
     def kill(self):
+        self._told_to_end = True
         if self._process:
             self._process.kill()
 
     @property
-    def running(self):
-        return bool(self._process) and self._process.running
+    def crashed(self):
+        return bool(self._process) and not self._process.running and not self._told_to_end
+
+    def last_words(self):
+        return self._process.last_words()
 
 
 def _await_listening(process, connect, seconds=10.0):
@@ -161,7 +168,7 @@ class Driver:
         try:
             self._process.process.stdin.write(json.dumps(command).encode() + b"\n")
             self._process.process.stdin.flush()
-        except OSError:
+        except (OSError, ValueError):  # the other end is closed, or this one
             raise ProcessError(f"{self.name} takes no commands any more: {self._process.last_words()}") from None
 
     def close_input(self):

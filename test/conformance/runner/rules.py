@@ -34,6 +34,10 @@ def _content(account, scenario):
                   "size": len(sent.data), "crc32": zlib.crc32(sent.data)}
         if len(sent.data) <= 1024:
             wanted["data"] = _text(sent.data)
+        if sequence in account.stored_ns:
+            wanted["timestamp_ns"] = account.stored_ns[sequence]
+        if any((consumer or {}).get("ordering") == "key" for consumer in scenario.consumers.values()):
+            wanted["key"] = _text(sent.key.encode())
         for field, value in wanted.items():
             if begin.get(field) != value:
                 yield f"message {sequence}: {field} is {str(begin.get(field))[:80]!r}, published was {str(value)[:80]!r}"
@@ -99,7 +103,7 @@ def _wire(account, scenario):
     told = defaultdict(lambda: defaultdict(list))
     for one in account.told:
         told[one.sequence][one.word].append(one.time_ns)
-    ordered = any(consumer.get("ordering", "none") != "none" for consumer in scenario.consumers.values())
+    ordered = any((consumer or {}).get("ordering") for consumer in scenario.consumers.values())
     for attempts in _by_sequence(account):
         sequence, words = attempts[0].sequence, told[attempts[0].sequence]
         gone = any(one.app.given_up and one.end is None for one in attempts)

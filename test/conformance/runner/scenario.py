@@ -33,10 +33,9 @@ STEPS = {
     "release-rest": Record(steps=text),
     "await": Record(count=integer, within=duration, after=duration, **_WHICH, **_EVENT),
     "settled": Record(within=duration),
-    "server": Record(within=duration, consumer=text, num_pending=pattern, num_ack_pending=pattern, ack_floor=pattern,
-                     num_waiting=pattern),
+    "server": Record(within=duration, consumer=text, num_pending=pattern, num_ack_pending=pattern, num_waiting=pattern),
     "daemon": Record(bare="do", do=one_of("start", "drain", "ended", "restart", "kill", "freeze")),
-    "nats": Record(bare="do", do=one_of("start", "stop", "kill")),
+    "nats": Record(bare="do", do=one_of("start", "stop")),
     "stream": Record(bare="do", do=one_of("create")),
     "app": Record(bare="do", do=one_of("close", "kill", "term", "int", "exited"), code=integer, **_WHO),
 }

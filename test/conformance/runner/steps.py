@@ -5,6 +5,7 @@ import threading
 import time
 
 from runner.account import Published
+from runner.nats import NatsError
 from runner.scenario import EVENTS, OPTIONS
 from runner.script import Script
 from runner.shape import match
@@ -45,7 +46,11 @@ def _load(world, given):
         while not world.load_ends.wait(max(0.0, due - time.monotonic())):
             due = max(due + 1 / given["per_second"], time.monotonic() - 0.1)
             if len(account.published) - account.ended < MOST_AHEAD:
-                account.publish(world.nats, [_message(world, given, number)])
+                try:
+                    account.publish(world.nats, [_message(world, given, number)])
+                except NatsError as error:
+                    world.load_failed = error
+                    return
                 number += 1
 
     world.load = threading.Thread(target=publish, daemon=True)
@@ -54,6 +59,8 @@ def _load(world, given):
 
 def _load_ends(world, given):
     world.end_load()
+    if world.load_failed:
+        raise world.load_failed
 
 
 def _command(world, given, do, **more):
@@ -130,7 +137,7 @@ def _settled(world, given):
 
 def _server(world, given):
     name = given.get("consumer", next(iter(world.scenario.consumers)))
-    wanted = {key: given[key] for key in ("num_pending", "num_ack_pending", "num_waiting", "ack_floor") if key in given}
+    wanted = {key: given[key] for key in ("num_pending", "num_ack_pending", "num_waiting") if key in given}
     deadline = min(world.deadline, time.monotonic() + given.get("within", WITHIN) * world.patience)
     while not match(wanted, info := world.consumer_info(name)):
         if time.monotonic() > deadline:

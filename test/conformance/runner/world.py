@@ -1,5 +1,7 @@
 """What a scenario plays in: its own stream, daemon and apps."""
 
+import calendar
+import contextlib
 import itertools
 import threading
 import time
@@ -18,8 +20,7 @@ class Red(Exception):
 
 class World:
     def __init__(self, scenario, run, sluice, nats_program, server, folder, patience):
-        self.scenario, self.run, self.sluice = scenario, run, sluice
-        self.folder = folder
+        self.scenario, self.run, self.folder = scenario, run, folder
         self.account = Account()
         self.drivers, self.past_drivers = {}, []
         self.patience = patience  # of every time limit, for slow machines
@@ -30,7 +31,7 @@ class World:
         self.server = self._own_server or server
         self.nats = None
         self.daemon = Daemon(sluice, folder, self._configuration())
-        self.load, self.load_ends = None, threading.Event()
+        self.load, self.load_ends, self.load_failed = None, threading.Event(), None
 
     def begin(self):
         self.connect()
@@ -45,6 +46,8 @@ class World:
             driver.kill()
         self.daemon.kill()
         if self.nats:
+            with contextlib.suppress(NatsError):  # it may never have been there, and its server may be down
+                self.nats.api(f"STREAM.DELETE.{self.stream}")
             self.nats.close()
         if self._own_server:
             self._own_server.kill()
@@ -53,7 +56,6 @@ class World:
         self.load_ends.set()
         if self.load:
             self.load.join()
-        self.load, self.load_ends = None, threading.Event()
 
     def connect(self):
         self.nats = Nats(self.server.port)
@@ -87,7 +89,7 @@ class World:
                 raise Red(f"{name} did not get ready: {driver.last_words()}")
         return self.drivers[name]
 
-    def wait(self, condition, within=None, poll=None):
+    def wait(self, condition, within=None):
         """Until the account has changed so that `condition` holds. Returns whether it does."""
         deadline = min(self.deadline, time.monotonic() + (within or WITHIN) * self.patience)
         with self.account.changed:
@@ -95,7 +97,7 @@ class World:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False
-                self.account.changed.wait(min(left, poll or left))
+                self.account.changed.wait(left)
             return True
 
     # JetStream
@@ -108,8 +110,13 @@ class World:
         except NatsError:
             return None
         self.account.most_held = max(self.account.most_held, info["num_ack_pending"])
-        return {"num_pending": info["num_pending"], "num_ack_pending": info["num_ack_pending"],
-                "num_waiting": info["num_waiting"], "ack_floor": info["ack_floor"]["stream_seq"]}
+        return {key: info[key] for key in ("num_pending", "num_ack_pending", "num_waiting")}
+
+    def stored_ns(self, sequence):
+        """When JetStream stored the message, in nanoseconds of the Unix clock."""
+        time_of_it = self.nats.api(f"STREAM.MSG.GET.{self.stream}", {"seq": sequence})["message"]["time"]
+        seconds, _, fraction = time_of_it.rstrip("Z").partition(".")
+        return calendar.timegm(time.strptime(seconds, "%Y-%m-%dT%H:%M:%S")) * 10**9 + int(fraction.ljust(9, "0"))
 
     def await_settled(self, within=None):
         """Until each message has its verdict, as the server sees it, and each handler has ended. As long as something is

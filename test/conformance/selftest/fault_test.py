@@ -36,7 +36,7 @@ FAULTS = (
     ("handles-redelivered", "duplicate-running", "'rejoined': 0"),
     ("resumes-nothing", "resume-running", "3 without a verdict"),
     ("ignores-drain", "drain-idle", "no drained"),
-    ("hands-back", "drain-waiting", "the server was told nak"),
+    ("hands-back", "drain-waiting", "no drained"),
     ("ignores-stop", "stop", "no closed"),
     ("never-ends", "drain-idle", "app-app has not ended within"),
     ("exits-3", "drain-idle", "app exited with 3"),

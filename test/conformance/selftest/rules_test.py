@@ -18,7 +18,7 @@ MS = 1_000_000
 
 class App:
     def __init__(self, name):
-        self.name, self.running, self.given_up, self.told = name, True, False, []
+        self.name, self.given_up, self.told = name, False, []
 
     def tell(self, command):
         self.told.append(command)
