@@ -61,14 +61,14 @@ Ending::Step Ending::Tell(Time now) {
   told_ = wish_;
   if (wish_ == Wish::kServe) return Step::kNothing;
   if (wish_ == Wish::kStop) {
-    give_up_ = open_ || !NothingToAwait(now) ? now + kStopTimeout : now;
+    give_up_ = now + kStopTimeout;
     return Step::kHalfClose;
   }
   if (open_) {
     give_up_ = now + timeout_.value_or(kDrainDefault) + kDrainGrace;
     return Step::kDrain;
   }
-  give_up_ = NothingToAwait(now) ? now : std::min(give_up_, now + kStopTimeout);
+  give_up_ = std::min(give_up_, now + kStopTimeout);  // it may be about to open, and then drains in good order
   return Step::kNothing;
 }
 

@@ -2,10 +2,14 @@
 
 #include <grpcpp/support/status.h>
 
+#include <cstdint>
+#include <exception>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "sluice/options.h"
 
