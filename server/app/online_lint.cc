@@ -8,6 +8,7 @@
 #include "config/check.h"
 #include "config/lint.h"
 #include "core/subject.h"
+#include "jetstream/consumer_config.h"
 #include "jetstream/server_version.h"
 
 namespace sluice::app {
@@ -50,9 +51,10 @@ constexpr Rule kConsumerMissing = {"consumer-missing", Severity::kError, "apps g
                                    "create it (nats consumer add), or set manage: ensure"};
 constexpr Rule kConsumerIsPush = {"consumer-is-push", Severity::kError, "Sluice pulls, and apps get nothing",
                                   "choose another durable, without deliver_subject"};
-constexpr Rule kAckPolicyNotExplicit = {"ack-policy-not-explicit", Severity::kError,
-                                        "Sluice settles each message by itself, and apps get nothing",
-                                        "choose another durable, with ack_policy: explicit"};
+constexpr Rule kAckPolicyDiffers = {"ack-policy-differs", Severity::kError,
+                                    "JetStream fixes it when it creates a consumer, and apps get nothing",
+                                    "set config.ack_policy to what JetStream has, explicit or all, or choose another "
+                                    "durable"};
 constexpr Rule kConsumerDiffers = {"consumer-differs", Severity::kError,
                                    "with manage: verify apps get nothing until both are the same",
                                    "correct one of the two, or set manage: ensure"};
@@ -197,9 +199,11 @@ class OnlineLint {
       return Add(i, kConsumerIsPush, "durable",
                  absl::StrCat("is a push consumer that delivers to ", config::Quoted(answer.deliver_subject)));
     }
-    if (answer.ack_policy != "explicit") {
-      return Add(i, kAckPolicyNotExplicit, "durable",
-                 absl::StrCat("has the ack_policy ", config::Quoted(answer.ack_policy)));
+    const std::string wanted = jetstream::AckPolicy(loaded_.config.consumers[i].config);
+    if (answer.ack_policy != wanted) {
+      return Add(
+          i, kAckPolicyDiffers, "durable",
+          absl::StrCat("has the ack_policy ", config::Quoted(answer.ack_policy), ", and not ", config::Quoted(wanted)));
     }
     if (answer.pause_remaining > absl::ZeroDuration()) {
       Add(i, kConsumerPaused, "durable",
@@ -268,7 +272,7 @@ class OnlineLint {
 
 std::vector<Rule> OnlineRules() {
   return {kServerUnreachable, kServerVersionUnknown, kServerBefore2_10_16, kServerBefore2_10_4,  kServerTooOld,
-          kNoAnswer,          kStreamMissing,        kConsumerMissing,     kConsumerIsPush,      kAckPolicyNotExplicit,
+          kNoAnswer,          kStreamMissing,        kConsumerMissing,     kConsumerIsPush,      kAckPolicyDiffers,
           kConsumerDiffers,   kConsumerWillChange,   kConsumerFixed,       kPullsNearMaxWaiting, kConsumerPaused,
           kDeadLetterNowhere, kDeadLetterWindowShort};
 }

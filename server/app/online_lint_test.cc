@@ -95,7 +95,7 @@ std::vector<Case> Cases() {
       {"consumer-missing", "manage: verify", missing, ok},
       {"consumer-missing", "manage: off", missing, ok},
       {"consumer-is-push", "", With([](SurveyAnswer& answer) { answer.deliver_subject = "d"; }), ok},
-      {"ack-policy-not-explicit", "", With([](SurveyAnswer& answer) { answer.ack_policy = "all"; }), ok},
+      {"ack-policy-differs", "", With([](SurveyAnswer& answer) { answer.ack_policy = "all"; }), ok},
       {"consumer-differs", "manage: verify, config: {ack_wait: 10s}", changeable, ok},
       {"consumer-differs", "manage: verify, config: {deliver_policy: new}", fixed, ok},
       {"consumer-will-change", "config: {ack_wait: 10s}", changeable, ok},

@@ -112,6 +112,20 @@ void CheckExclusive(const core::ConsumerOptions& options, const std::string& pat
                                  "; raise that to twice pull.expires, or shorten the pull"));
 }
 
+void CheckAckPolicy(const core::ConsumerOptions& options, const std::string& path, Reader& reader) {
+  if (options.ack_all && options.ordering != core::Ordering::kExclusive) {
+    reader.ComplainAt(
+        path + ".config.ack_policy", kAckAllNeedsExclusive,
+        absl::StrCat("is all, with ordering: ", options.ordering == core::Ordering::kKey ? "key" : "none"));
+  }
+  if (options.coalesce_acks && !options.ack_all) {
+    reader.ComplainAt(path + ".coalesce_acks", kCoalesceNeedsAckAll, "is true, with ack_policy explicit");
+  }
+  if (options.max_unacked != core::ConsumerOptions().max_unacked && !options.ack_all) {
+    reader.ComplainAt(path + ".max_unacked", "only for 'config.ack_policy: all'; remove it, or set that");
+  }
+}
+
 void CheckRedelivery(const core::RedeliveryPolicy& policy, const std::string& path, Reader& reader) {
   if (!policy.backoff.empty() && policy.initial.has_value()) {
     reader.ComplainAt(path + ".initial", "there is also 'backoff'; keep one of them");
@@ -165,6 +179,7 @@ void CheckConsumer(const Consumer& consumer, const std::string& path, Reader& re
   }
   CheckOrdering(options, path, reader);
   CheckExclusive(options, path, reader);
+  CheckAckPolicy(options, path, reader);
   CheckRedelivery(options.redelivery, path + ".redelivery", reader);
   CheckDeadLetter(consumer, path + ".dead_letter", reader);
   CheckDurable(consumer.config, path + ".config", reader);

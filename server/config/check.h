@@ -18,6 +18,14 @@ inline constexpr Rule kDeadLetterLoop = {"dead-letter-loop", base::Severity::kEr
                                          "its dead letters would come back to it, and go round for ever",
                                          "choose a subject outside of its filter, best in a stream of its own"};
 
+inline constexpr Rule kAckAllNeedsExclusive = {
+    "ack-all-needs-exclusive", base::Severity::kError,
+    "an ACK settles all messages before its own, and so those that another pod is at",
+    "set ordering: exclusive, or leave ack_policy out"};
+inline constexpr Rule kCoalesceNeedsAckAll = {"coalesce-acks-needs-ack-all", base::Severity::kError,
+                                              "with ack_policy: explicit an ACK is one of its own message alone",
+                                              "set config.ack_policy: all, or leave it out"};
+
 // Complains about values that are good on their own but not together. `config` has been read through `reader`.
 void Check(const Config& config, Reader& reader);
 

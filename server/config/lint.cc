@@ -162,6 +162,17 @@ std::optional<Fact> DeadLetterNever(const Consumer& consumer, const Config&) {
   return Fact{"dead_letter.subject", absl::StrCat("is ", Quoted(policy.subject), ", without a limit of attempts")};
 }
 
+std::optional<Fact> AckAllFailsForEver(const Consumer& consumer, const Config&) {
+  const bool ends = consumer.options.redelivery.max_attempts > 0;
+  if (!consumer.options.ack_all || ends) return std::nullopt;
+  return Fact{"config.ack_policy", "is all, without redelivery.max_attempts"};
+}
+
+std::optional<Fact> AckAllGivenUp(const Consumer& consumer, const Config&) {
+  if (!consumer.options.ack_all || consumer.config.max_deliver.value_or(-1) <= 0) return std::nullopt;
+  return Fact{"config.max_deliver", absl::StrCat("is ", *consumer.config.max_deliver, ", with ack_policy all")};
+}
+
 std::optional<Fact> InactiveThreshold(const Consumer& consumer, const Config&) {
   const absl::Duration threshold = consumer.config.inactive_threshold.value_or(absl::ZeroDuration());
   if (threshold <= absl::ZeroDuration()) return std::nullopt;
@@ -228,6 +239,15 @@ constexpr ConsumerRule kConsumerRules[] = {
     {{"dead-letter-never", Severity::kWarning, "what fails is tried again for ever, and nothing becomes a dead letter",
       "set redelivery.max_attempts, on_term or max_deliveries"},
      DeadLetterNever},
+    {{"ack-all-fails-for-ever", Severity::kWarning,
+      "a message that always fails holds up the ACKs of all behind it, and the consumer stands still at max_unacked",
+      "set redelivery.max_attempts, and dead_letter for what has failed so often"},
+     AckAllFailsForEver},
+    {{"ack-all-given-up", Severity::kWarning,
+      "what is finished behind a message that is not goes back with each drain, and JetStream gives up what it has "
+      "delivered so often",
+      "set -1 for no limit"},
+     AckAllGivenUp},
     {{"inactive-threshold-set", Severity::kWarning,
       "JetStream deletes the consumer, durable or not, and forgets what it settled, when nothing has pulled for so "
       "long; without an app nothing pulls",
@@ -269,7 +289,8 @@ std::vector<Rule> LintRules() {
   std::vector<Rule> rules;
   for (const ConsumerRule& rule : kConsumerRules) rules.push_back(rule.rule);
   rules.push_back(kDrainTimeoutAboveGrace);
-  rules.insert(rules.end(), {kBackoffLongerThanMaxDeliver, kDurableTwice, kDeadLetterLoop});
+  rules.insert(rules.end(), {kBackoffLongerThanMaxDeliver, kDurableTwice, kDeadLetterLoop, kAckAllNeedsExclusive,
+                             kCoalesceNeedsAckAll});
   return rules;
 }
 

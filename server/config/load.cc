@@ -94,6 +94,7 @@ void FillIn(Config& config) {
       consumer.options.pull_heartbeat = consumer.options.pull_expires / 2;
     }
     consumer.options.drain_timeout = config.drain.timeout;
+    consumer.options.ack_all = consumer.config.ack_policy == "all";
     if (consumer.options.ordering == core::Ordering::kExclusive) {
       consumer.config.priority_groups = {consumer.options.priority_group};
       consumer.config.priority_policy = "pinned_client";

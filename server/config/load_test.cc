@@ -333,6 +333,10 @@ const Fault kFaults[] = {
      "f.yaml:6:3: consumers[0].exclusive: only for 'ordering: exclusive'; remove it, or set that"},
     {"ExclusiveWithAnEmptyKey", InConsumer("ordering: exclusive\nkey: {}"),
      "f.yaml:5:3: consumers[0].key: a key stands somewhere; add 'key: {subject_token: N}' or 'key: {header: Name}'"},
+    {"MaxUnackedOfExplicitAcks", InConsumer("ordering: exclusive\nmax_unacked: 10"),
+     "f.yaml:5:3: consumers[0].max_unacked: only for 'config.ack_policy: all'; remove it, or set that"},
+    {"AckPolicyNone", InConsumer("config: {ack_policy: none}"),
+     "f.yaml:4:24: consumers[0].config.ack_policy: 'none' is not one of explicit, all; write one of them"},
     {"PullBeyondThePin", InConsumer("ordering: exclusive\npull: {expires: 2s}"),
      "f.yaml:5:10: consumers[0].pull.expires: a pull of 2s must be renewed well within priority_timeout, which is 3s; "
      "raise that to twice pull.expires, or shorten the pull"},

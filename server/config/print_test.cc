@@ -79,6 +79,8 @@ consumers:
       priority_group: sluice
       priority_timeout: 3s
     waiting_share: 50
+    coalesce_acks: false
+    max_unacked: 1000
     redelivery:
       max_attempts: 0
       delayed_share: 50

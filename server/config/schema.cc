@@ -17,6 +17,7 @@ constexpr int64_t kMostCredit = 1 << 20;  // the contract's own limit
 constexpr int64_t kMostTokens = 255;      // of a subject
 constexpr int64_t kMostAttempts = 1'000'000;
 constexpr int64_t kMostFailures = 10'000;
+constexpr int64_t kMostUnacked = 1'000'000;
 constexpr double kMostFactor = 100;
 constexpr size_t kMostText = 255;
 constexpr size_t kMostPath = 4096;
@@ -192,6 +193,7 @@ Kind<DurableConfig> DurableKind() {
                                                {"by_start_sequence", "by_start_sequence"},
                                                {"by_start_time", "by_start_time"},
                                                {"last_per_subject", "last_per_subject"}};
+  const Words<std::string> ack_policies = {{"explicit", "explicit"}, {"all", "all"}};
   const Words<std::string> replay_policies = {{"instant", "instant"}, {"original", "original"}};
   return MappingOf<DurableConfig>({
       {"description", &DurableConfig::description, Text(kMostDescription), "For people."},
@@ -204,6 +206,10 @@ Kind<DurableConfig> DurableKind() {
       {"opt_start_time", &DurableConfig::opt_start_time, Timestamp(), "For `deliver_policy: by_start_time`."},
       {"replay_policy", &DurableConfig::replay_policy, OneOf(replay_policies),
        "At once, or at the pace at which the messages came."},
+      {"ack_policy", &DurableConfig::ack_policy, OneOf(ack_policies),
+       "`explicit`, which it is if not given: each message is acked by itself. `all`: an ACK is one of all messages "
+       "before it as well, so that one that is not finished holds up the ACKs of all behind it. Needs `ordering: "
+       "exclusive`. Cannot be changed later."},
       {"ack_wait", &DurableConfig::ack_wait, DurationIn(Milliseconds(100), Hours(168)),
        "How long the server waits for a verdict before it delivers again. Sluice extends it while an app is at work."},
       {"max_deliver", &DurableConfig::max_deliver, CountOrUnlimited(),
@@ -259,6 +265,11 @@ Kind<Consumer> ConsumerKind() {
        "With `ordering: key` or `exclusive`: how many messages may wait here for an earlier one of their key, in "
        "percent of "
        "`max_ack_pending`."},
+      {"coalesce_acks", At(options, &ConsumerOptions::coalesce_acks), Boolean(),
+       "With `config.ack_policy: all`: one ACK for all that have become finished in a row, and not one each."},
+      {"max_unacked", At(options, &ConsumerOptions::max_unacked), As<uint64_t>(IntegerIn(1, kMostUnacked)),
+       "With `config.ack_policy: all`: the apps are given no more than so many messages from the first one that is not "
+       "finished. What is finished behind it is not acked, and is done again after a kill."},
       {"redelivery", At(options, &ConsumerOptions::redelivery), RedeliveryKind(), "When what failed is tried again."},
       {"app_health", At(options, &ConsumerOptions::app_health), AppHealthKind(), "When the apps count as broken."},
       {"dead_letter", At(options, &ConsumerOptions::dead_letter), DeadLetterKind(),

@@ -35,6 +35,7 @@ Consumer::Consumer(base::Timers* timers, const ConsumerOptions& options, std::un
     Pin::Owner* const owner_of_pin = this;
     pin_ = std::make_unique<Pin>(timers, options_, owner_of_pin);
     intake_.SetPin(pin_.get());
+    if (options_.ack_all) floor_ = std::make_unique<AckFloor>(options_.max_unacked);
   }
   dead_letters_.Start();
   intake_.Start();
@@ -56,7 +57,7 @@ Consumer::Gauges Consumer::gauges() const {
     with_sessions += session->held_count();
   }
   gauges.in_flight = held_;
-  gauges.buffered = in_flight_.size() - with_sessions - dead_letters_.held();
+  gauges.buffered = in_flight_.size() - with_sessions - dead_letters_.held() - finished_count_;
   gauges.num_pending = num_pending_;
   return gauges;
 }
@@ -180,6 +181,7 @@ void Consumer::ConfirmSession(uint64_t number) {
     DrainReport& report = session->drain_report();
     outbox_.FailClaims(number, kNotConfirmedInDrain);
     FailDeadLetterClaims(number, kNotConfirmedInDrain);
+    if (floor_ != nullptr) OnResults(number, SettleOutcome::kFailed, floor_->TakeClaims(number), kNotConfirmedInDrain);
     report.unsettled += unconfirmed;
     report.phases[static_cast<int>(DrainPhase::kConfirming)] = timers_->now() - asked;
     session->Tell(DrainedNotice{report});
@@ -205,13 +207,16 @@ void Consumer::OnArrivals(absl::Span<Message> batch) {
   for (Message& message : batch) {
     counters_.redelivered += message.num_delivered > 1;
     num_pending_ = message.num_pending;
+    const bool is_done = floor_ != nullptr && !floor_->Add(message);
     if (!adopted_.empty() && Merge(message)) continue;
     Delivery* delivery = in_flight_.Add(std::move(message));
     delivery->received = timers_->now();
     delivery->consumer_created_ns = intake_.info().created_ns;
     delivery->ack_wait = intake_.info().AckWait(delivery->message.num_delivered);
     leases_.Add(delivery);
-    if (lanes_ != nullptr) {
+    if (is_done) {
+      KeepFinished(delivery);
+    } else if (lanes_ != nullptr) {
       AddToLane(delivery);
     } else if (IsPastMaxDeliveries(*delivery)) {
       Bury(delivery, DeadLetterReason::kMaxDeliveries);
@@ -236,6 +241,7 @@ void Consumer::OnPullEnded() {
 }
 
 void Consumer::Pump() {
+  AckFinished();
   if (pin_ != nullptr) pin_->Reconsider();
   if (MayHandOut()) {
     if (lanes_ != nullptr) StartLanes();
@@ -299,8 +305,7 @@ bool Consumer::Settle(Delivery* delivery, const Settlement& settlement) {
     Tally(session, &DrainReport::late);
     if (delivery->state == Delivery::State::kHeld) Tally(session, &DrainReport::expired);
     if (settlement.verdict == Verdict::kAck) {
-      DropUnseenTwins(*delivery);
-      outbox_.Send(*delivery, settlement);
+      PassOnAck(*delivery);
     } else if (delivery->lane != nullptr) {
       lanes_->LeaveAbsent(delivery, delivery->ack_deadline);  // in doubt: it comes again, if nobody else has it
     }
@@ -340,8 +345,7 @@ bool Consumer::Settle(Delivery* delivery, const Settlement& settlement) {
     delivery->claimant = claimant;
     OnFailed(delivery, settlement.nak_delay);
   } else {
-    outbox_.Send(*delivery, settlement, {claimant, delivery->id});
-    Remove(delivery);
+    Finish(delivery, settlement, {claimant, delivery->id});
   }
   return true;
 }
@@ -353,8 +357,7 @@ void Consumer::ForwardAck(const GoneDelivery& gone, Outbox::Claim claim) {
   acked.key = gone.key;
   acked.consumer_created_ns = gone.consumer_created_ns;
   acked.ack_deadline = absl::InfinitePast();
-  DropUnseenTwins(acked);
-  outbox_.Send(acked, {}, claim);
+  PassOnAck(acked, claim);
 }
 
 void Consumer::ForwardLateAck(const GoneDelivery& gone) {
@@ -365,7 +368,7 @@ void Consumer::ForwardLateAck(const GoneDelivery& gone) {
 
 void Consumer::OnResults(uint64_t session, SettleOutcome outcome, std::vector<uint64_t> ids, std::string detail) {
   auto it = sessions_.find(session);
-  if (it == sessions_.end()) return;
+  if (it == sessions_.end() || ids.empty()) return;
   SettleResultsNotice notice;
   notice.results.push_back({outcome, std::move(ids), std::move(detail)});
   it->second->Tell(std::move(notice));
@@ -441,7 +444,7 @@ void Consumer::FlushReleases() {
 void Consumer::Release(Delivery* delivery) {
   const bool in_time = timers_->now() < delivery->ack_deadline;
   if (in_time) {
-    outbox_.Send(*delivery, {Verdict::kNak, absl::ZeroDuration(), {}}, {delivery->claimant, delivery->id});
+    outbox_.Send(*delivery, {Verdict::kNak, absl::ZeroDuration(), {}, NakAs()}, {delivery->claimant, delivery->id});
   } else if (delivery->claimant != 0) {
     OnResults(delivery->claimant, SettleOutcome::kLate, {delivery->id}, kAckWaitOver);
   }
@@ -462,6 +465,7 @@ bool Consumer::IsLastAttempt(const Delivery& delivery) const {
 // say.
 void Consumer::Unlink(Delivery* delivery) {
   held_ -= delivery->state == Delivery::State::kHeld;
+  finished_count_ -= delivery->state == Delivery::State::kFinished;
   if (delivery->session != nullptr) {
     health_.OnLeft(delivery);
     delivery->session->Drop(delivery);
@@ -478,6 +482,7 @@ void Consumer::Unlink(Delivery* delivery) {
 }
 
 void Consumer::Remove(Delivery* delivery) {
+  if (delivery->state == Delivery::State::kFinished) floor_->Forsake(*delivery);
   Unlink(delivery);
   leases_.Remove(delivery);
   if (delivery->lane != nullptr) lanes_->Leave(delivery);
@@ -517,6 +522,8 @@ void Consumer::OnLeasesEnded(absl::Span<Delivery* const> deliveries) {
       if (was_dead) Tally(nullptr, &DrainReport::expired);
       if (was_dead && delivery->claimant != 0) {
         OnResults(delivery->claimant, SettleOutcome::kFailed, {delivery->id}, kAckWaitOverUnstored);
+      } else if (delivery->claimant != 0) {  // NAKed, which waited for the open pull to end
+        OnResults(delivery->claimant, SettleOutcome::kLate, {delivery->id}, kAckWaitOver);
       }
       Remove(delivery);
     }
@@ -535,6 +542,7 @@ void Consumer::OnLeasesEnded(absl::Span<Delivery* const> deliveries) {
 // --- the connection ---
 
 void Consumer::OnConnection(bool connected) {
+  if (floor_ != nullptr) floor_->Doubt();  // of what the server sent last
   outbox_.OnConnection(connected);
   if (connected) leases_.ExtendAll();
 }

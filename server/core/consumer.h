@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "base/timers.h"
+#include "core/ack_floor.h"
 #include "core/app_health.h"
 #include "core/app_stream.h"
 #include "core/consumer_options.h"
@@ -154,6 +156,7 @@ class Consumer final : private Intake::Owner,
   void OnPinChanged(Pin::State before) override;
   void OnPinSure() override;
   void OnCaughtUp(absl::Time time) override { lanes_->OnCaughtUp(time); }
+  void OnServerInfo(const ConsumerInfo& info) override;
   void OnPinNews() override;
   void NakUnseen() override;
   void OnUnpinned() override;
@@ -197,6 +200,22 @@ class Consumer final : private Intake::Owner,
   void KeepUnseen();
   bool GivesBack() const { return pin_ != nullptr && !drain_.active() && pin_->gives_back(); }
   absl::Duration CapDelay(const Delivery& delivery, absl::Duration delay) const;
+
+  // Of ack_policy: all (consumer_ack_floor.cc); without it the first is all there is to it.
+  void Finish(Delivery* delivery, const Settlement& settlement, Outbox::Claim claim);
+  void PassOnAck(const Delivery& acked, Outbox::Claim claim = {});
+  bool IsDone(const Delivery& delivery) const;
+  uint64_t MayStartUpTo() const;
+  uint64_t NakAs() const { return floor_ == nullptr ? 0 : std::max(floor_->consumer_sequence(), delivered_); }
+  void KeepFinished(Delivery* delivery);
+  void AckFinished();
+  void HoldFinished();
+  bool WillBeAcked() const;
+  void WatchTheFloor();
+  void GiveBackFinished();
+  void FailUnacked();
+  void RemoveFinished(const AckFloor::Run& settled);
+  void OnAllHere();
 
   // Dead letters (consumer_dead_letters.cc).
   std::optional<DeadLetterReason> ReasonAfter(const Delivery& delivery, Verdict verdict) const;
@@ -263,8 +282,16 @@ class Consumer final : private Intake::Owner,
   DeadLetters dead_letters_;
   Dispatcher dispatcher_;
   AppHealth health_;
-  std::unique_ptr<Lanes> lanes_;  // null: no order
-  std::unique_ptr<Pin> pin_;      // null: not ordering: exclusive
+  std::unique_ptr<Lanes> lanes_;     // null: no order
+  std::unique_ptr<Pin> pin_;         // null: not ordering: exclusive
+  std::unique_ptr<AckFloor> floor_;  // null: ack_policy: explicit
+  DeliveryList finishing_;           // FINISHED: just now
+  DeliveryList finished_;            // FINISHED: behind one that is not
+  uint64_t finished_count_ = 0;      // in both
+  int64_t floor_of_ns_ = 0;          // when the durable was made that the floor is of
+  uint64_t delivered_ = 0;           // its last consumer sequence, by the server's last word
+  uint64_t blocked_by_ = 0;          // the floor's; 0: nothing
+  absl::Time blocked_since_ = absl::InfinitePast();
   DeliveryList releasing_;
   base::Timer ready_timer_;
 

@@ -76,8 +76,7 @@ void Consumer::OnDeadLetterStored(Delivery* delivery) {
   }
   Tally(nullptr, &DrainReport::dead_lettered);
   const uint64_t claimant = delivery->claimant != 0 ? delivery->claimant : kOwnClaim;
-  outbox_.Send(*delivery, {Verdict::kTerm, absl::ZeroDuration(), "dead-lettered"}, {claimant, delivery->id});
-  Remove(delivery);
+  Finish(delivery, {Verdict::kTerm, absl::ZeroDuration(), "dead-lettered"}, {claimant, delivery->id});
   Pump();
 }
 

@@ -97,6 +97,8 @@ void Consumer::CheckSettled() {
   for (const auto& [number, session] : sessions_) {
     if (!session->queue_empty()) return;  // the last attempts, handed out while draining
   }
+  AckFinished();
+  GiveBackFinished();
   drain_.Enter(DrainPhase::kConfirming);
   // A server that is slow, or away, is waited for as long as the apps might have taken.
   const absl::Time latest = std::max(timers_->now() + options_.confirm_timeout, drain_deadline_);
@@ -109,6 +111,7 @@ void Consumer::OnDrainConfirmed(uint64_t unconfirmed) {
                    {{"consumer", options_.name}, {"count", unconfirmed}});
   }
   outbox_.FailClaims(0, kNotConfirmedInDrain);
+  FailUnacked();
   NameGivenUp();
   drain_.report().unsettled += unconfirmed;
   // Last, so that the next holder finds all of it settled or given back.

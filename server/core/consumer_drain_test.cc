@@ -66,6 +66,28 @@ TEST_F(ConsumerDrainTest, AnAppsNakWaitsForTheFenceToo) {
   EXPECT_EQ(consumer().drain_report().naked, 2u);
 }
 
+// Mutation: OnLeasesEnded() that answers the claims of dead letters alone (seed 5261 of DrainsWithOddApps).
+TEST_F(ConsumerDrainTest, ANakWhoseLeaseEndsWhileItWaitsForTheFenceIsAnswered) {
+  options_.lease_max = absl::Seconds(1);
+  ConsumerInfo info;
+  info.ack_wait = absl::Seconds(2);
+  Start(info);
+  RecordingStream app;
+  OpenRequest request;
+  request.consumer = "orders";
+  request.confirm_settlements = true;
+  Session* session = *daemon_.Open(request, &app);
+  source_->SendRange(1, 1);
+  daemon_.Drain(absl::Seconds(10));
+  const uint64_t id = app.id_of(1);
+  Settle(session, {id}, Verdict::kNak);
+  ASSERT_EQ(app.last<SettleResultsNotice>(), nullptr);
+  loop_.RunFor(absl::Seconds(5));
+  ASSERT_NE(app.last<SettleResultsNotice>(), nullptr);
+  EXPECT_EQ(app.last<SettleResultsNotice>()->results[0].outcome, SettleOutcome::kLate);
+  EXPECT_EQ(app.last<SettleResultsNotice>()->results[0].ids, (Numbers{id}));
+}
+
 TEST_F(ConsumerDrainTest, TheRestIsNakedAtTheDeadlineAndNamedInTheReport) {
   Start();
   RecordingStream app;

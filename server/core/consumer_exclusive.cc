@@ -30,7 +30,8 @@ uint64_t Consumer::CountHere(uint64_t consumer_sequence) {
   absl::flat_hash_set<uint64_t> here;
   in_flight_.ForEach([&](const Delivery& delivery) {
     const bool leased = delivery.state != Delivery::State::kExpired && timers_->now() < delivery.ack_deadline;
-    const bool ours = leased && !delivery.in_doubt;
+    const bool settled = floor_ != nullptr && floor_->IsSettled(delivery.stream_sequence());
+    const bool ours = leased && !delivery.in_doubt && !settled;
     if (ours && delivery.message.consumer_sequence <= consumer_sequence) here.insert(delivery.stream_sequence());
   });
   return here.size();
@@ -58,6 +59,7 @@ bool Consumer::Unpin() {
 
 void Consumer::OnPinChanged(Pin::State before) {
   if (drain_.active()) return;
+  if (floor_ != nullptr && pin_->state() != Pin::State::kActive) floor_->Doubt();
   switch (pin_->state()) {
     case Pin::State::kStandby:
     case Pin::State::kLeaving:
@@ -70,6 +72,7 @@ void Consumer::OnPinChanged(Pin::State before) {
       break;
     case Pin::State::kActive:
       lanes_->OnAllHere();
+      OnAllHere();
       break;
   }
   TellState();

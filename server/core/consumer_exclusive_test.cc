@@ -88,6 +88,25 @@ TEST_F(ExclusiveTest, AnAnswerThatIsTooOldFencesUntilTheNext) {
   EXPECT_THAT(stream_.sequences(), ElementsAre(1, 2));
 }
 
+// Another pod may have been pinned and gone again. Mutation: OnRenewalEnded() without ours_until_ (seeds 1779 of
+// ExclusiveCrashes, 2979 of ExclusiveEverything: "given although it was sent to another daemon meanwhile").
+TEST_F(ExclusiveTest, ThatNobodyElseIsPinnedProvesNothingOnceThePinMayHaveRunOut) {
+  StartPinned(1, 2);
+  BecomeActive();
+  ASSERT_THAT(stream_.sequences(), ElementsAre(1));
+  loop_.RunFor(absl::Seconds(4));        // without an answer, longer than the pin lasts
+  source_->listener->OnAttached(info_);  // which renews it
+  Settle(session_, {stream_.id_of(1)});
+  source_->EndRenewal();
+  EXPECT_THAT(stream_.sequences(), ElementsAre(1));
+  loop_.RunFor(Takeover::kFirstPoll);
+  AnswerInfo(1, 2, "p1");  // it is ours after all
+  loop_.RunFor(absl::Seconds(1));
+  source_->EndRenewal();
+  AnswerInfo(1, 2, "p1");
+  EXPECT_THAT(stream_.sequences(), ElementsAre(1, 2));
+}
+
 TEST_F(ExclusiveTest, RenewsThePinThoughTheAppsHaveNoCreditLeft) {
   options_.pull_batch = 1;
   StartPinned(1, 2);

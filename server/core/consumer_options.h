@@ -22,7 +22,11 @@ struct ConsumerOptions {
   absl::Duration pull_heartbeat = absl::ZeroDuration();  // 0: half of pull_expires
 
   Ordering ordering = Ordering::kNone;
-  KeySelector key;              // of ordering: key and exclusive
+  KeySelector key;  // of ordering: key and exclusive
+  // The durable has ack_policy: all, which needs ordering: exclusive (ack_floor.h).
+  bool ack_all = false;
+  bool coalesce_acks = false;   // one ACK for all that has become finished meanwhile, and not one each
+  uint64_t max_unacked = 1000;  // messages; most that are finished here and not acked, behind one that is not
   uint32_t waiting_share = 50;  // most of max_ack_pending that waits in lanes (lanes.h), in percent
   RedeliveryPolicy redelivery;
   AppHealthPolicy app_health;

@@ -52,7 +52,7 @@ void Consumer::OnFailed(Delivery* delivery, absl::Duration asked) {
 }
 
 void Consumer::SendNak(Delivery* delivery, absl::Duration delay) {
-  outbox_.Send(*delivery, {Verdict::kNak, delay, {}}, {delivery->claimant, delivery->id});
+  outbox_.Send(*delivery, {Verdict::kNak, delay, {}, NakAs()}, {delivery->claimant, delivery->id});
   Remove(delivery);
 }
 
@@ -91,7 +91,11 @@ void Consumer::AddToLane(Delivery* delivery) {
 }
 
 void Consumer::StartLanes() {
-  while (Delivery* delivery = lanes_->TakeStartable()) {
+  while (Delivery* delivery = lanes_->TakeStartable(MayStartUpTo())) {
+    if (IsDone(*delivery)) {  // by an ACK on another attempt at it
+      Remove(delivery);
+      continue;
+    }
     const bool goes_back = fenced() || delivery->lane->returning || (GivesBack() && !IsLastAttempt(*delivery));
     if (goes_back) {
       GiveBackOne(delivery);
@@ -118,7 +122,13 @@ void Consumer::LeaveLane(Delivery* delivery) {
 // not count it for a message that it waits for.
 void Consumer::DropUnseenTwins(const Delivery& acked) {
   if (lanes_ == nullptr) return;
-  while (Delivery* twin = lanes_->FindUnseenTwin(acked)) Remove(twin);
+  while (Delivery* twin = lanes_->FindUnseenTwin(acked)) {
+    if (floor_ != nullptr) {
+      Finish(twin, {}, {});  // it stays leased until the ACK goes out
+    } else {
+      Remove(twin);
+    }
+  }
 }
 
 void Consumer::LoseFromLane(Delivery* delivery) {
@@ -201,7 +211,7 @@ void Consumer::GiveBackLatest() {
     const absl::Duration delay = std::max(wait - more, absl::Milliseconds(1));
     lanes_->LeaveAbsent(delivery, timers_->now() + delay + more);
     ++counters_.released;
-    outbox_.Send(*delivery, {Verdict::kNak, delay, {}});
+    outbox_.Send(*delivery, {Verdict::kNak, delay, {}, NakAs()});
     Remove(delivery);
   }
 }

@@ -181,11 +181,15 @@ absl::StatusOr<Delivery*> Consumer::FindOrAdopt(Session* session, const Delivery
   if (is_with(delivery)) return delivery;
   if (drain_.active()) return absl::UnavailableError(kDraining);
   if (delivery == nullptr) {
+    const bool settled = floor_ != nullptr && floor_->KnowsAll() && !floor_->IsOutstanding(token.stream_sequence);
+    if (settled) return absl::NotFoundError(kSettled);
     if (in_flight_.size() + OpenRequest::kMaxBatch > InFlight::kMaxSize) return absl::ResourceExhaustedError(kTooMany);
     delivery = MakeForeign(token);
     if (token.has_key && lanes_ != nullptr) Occupy(delivery, delivery->key);
     leases_.Adopt(delivery);
     adopted_.emplace(token.stream_sequence, delivery);
+  } else if (delivery->state == Delivery::State::kFinished) {
+    return absl::NotFoundError(kSettled);
   } else if (delivery->state == Delivery::State::kHeld || delivery->state == Delivery::State::kExpired) {
     return absl::AlreadyExistsError(kDeliveredAgain);
   } else {
@@ -207,7 +211,8 @@ absl::Status Consumer::CheckToken(const DeliveryToken& token) const {
   }
   if (!intake_.info_known()) return absl::UnavailableError(kNotReached);
   if (token.consumer_created_ns != intake_.info().created_ns) return absl::FailedPreconditionError(kMadeAnew);
-  if (token.stream_sequence <= intake_.info().ack_floor) return absl::NotFoundError(kSettled);
+  const bool acked = floor_ != nullptr && floor_->IsSettled(token.stream_sequence);
+  if (acked || token.stream_sequence <= intake_.info().ack_floor) return absl::NotFoundError(kSettled);
   return absl::OkStatus();
 }
 

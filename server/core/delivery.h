@@ -21,6 +21,7 @@ struct Lane;
 //    | '--> RELEASING <--|--'
 //    '----> WAITING <----'
 //   any --> DEAD_LETTER --> RELEASING
+//   HELD, DEAD_LETTER --> FINISHED --> RELEASING
 //
 // WAITING    with an ordering only: behind another message of its key, or for its next attempt; its Lane has it
 // READY      no session has it: Dispatcher's queue
@@ -28,9 +29,10 @@ struct Lane;
 // HELD       it was written to the app
 // EXPIRED    its lease ended while an app had it; only a late verdict can come
 // DEAD_LETTER  no app gets it any more: it is being published as a dead letter
-// RELEASING  to be NAKed as soon as that does not bounce it straight back into a pull of this consumer
+// FINISHED  with ack_policy: all only: settled by its app, and JetStream hears of it when all before it are
+// (ack_floor.h) RELEASING  to be NAKed as soon as that does not bounce it straight back into a pull of this consumer
 struct Delivery {
-  enum class State : uint8_t { kWaiting, kReady, kQueued, kHeld, kExpired, kDeadLetter, kReleasing };
+  enum class State : uint8_t { kWaiting, kReady, kQueued, kHeld, kExpired, kDeadLetter, kFinished, kReleasing };
 
   Message message;
   size_t bytes = 0;  // of byte credit
@@ -62,7 +64,7 @@ struct Delivery {
   absl::Time lease_end;     // no extension after this
 
   base::ListLink place;  // WAITING: its lane; READY: Dispatcher's queue; QUEUED, HELD, EXPIRED: its session's lists;
-                         // RELEASING: Consumer's
+                         // FINISHED, RELEASING: Consumer's
   base::ListLink lease;  // LeaseKeeper's
 
   uint64_t stream_sequence() const { return message.stream_sequence; }

@@ -27,6 +27,7 @@ struct DurableConfig {
   std::optional<uint64_t> opt_start_seq;
   std::optional<std::string> opt_start_time;  // RFC 3339
   std::optional<std::string> replay_policy;   // instant | original
+  std::optional<std::string> ack_policy;      // explicit | all; absent: explicit. Only at creation.
   std::optional<absl::Duration> ack_wait;
   std::optional<int64_t> max_deliver;                // -1: no limit
   std::optional<int64_t> max_ack_pending;            // -1: no limit

@@ -13,6 +13,10 @@ namespace {
 constexpr absl::Duration kLeastReturnDelay = absl::Milliseconds(100);
 constexpr absl::Duration kMostReturnDelay = absl::Seconds(30);
 
+// What has been up for redelivery for so long while others came is settled, or with another pod. Where a hot key keeps
+// coming back it fills every pull, and nothing else tells that all has come.
+constexpr absl::Duration kNeverCame = absl::Seconds(30);
+
 // No app has seen it, though a Fetch that is not yet answered may have it. What a drain awaits stays where it is.
 bool IsUnseen(const Delivery& head) {
   if (head.state == Delivery::State::kHeld) return head.session->fills() && !head.awaited;
@@ -166,9 +170,10 @@ void Lanes::EndReturns() {
 
 void Lanes::OnCaughtUp(absl::Time time) {
   caught_up_ = std::max(caught_up_, time);
-  if (caught_up_ <= dropped_until_) return;
-  dropped_until_ = caught_up_;
-  const absl::Time since = caught_up_ - kServerIsLate;
+  const absl::Time this_second = absl::FromUnixSeconds(absl::ToUnixSeconds(timers_->now()));  // once in each
+  const absl::Time since = std::max(caught_up_ - kServerIsLate, this_second - kNeverCame);
+  if (since <= dropped_until_) return;
+  dropped_until_ = since;
   for (Lane* lane = incomplete_.front(); lane != nullptr;) {
     Lane* next = incomplete_.next(lane);
     std::erase_if(lane->absent, [since](const Lane::Absent& absent) { return absent.since <= since; });
@@ -196,11 +201,16 @@ void Lanes::MarkStartable(Lane* lane) {
   if (!lane->is_taken() && !lane->startable.linked()) startable_.PushBack(lane);
 }
 
-Delivery* Lanes::TakeStartable() {
-  while (Lane* lane = startable_.PopFront()) {
+Delivery* Lanes::TakeStartable(uint64_t up_to) {
+  Lane* const last = startable_.back();
+  for (bool is_last = last == nullptr; !is_last;) {
+    Lane* lane = startable_.PopFront();
+    is_last = lane == last;
     if (lane->is_taken()) continue;
     Delivery* next = lane->waiting.front();
-    if (next == nullptr) {
+    if (next != nullptr && next->stream_sequence() > up_to) {
+      startable_.PushBack(lane);
+    } else if (next == nullptr) {
       const bool over = lane->absent.empty() && !lane->returning;
       if (over) {
         all_.Remove(lane);

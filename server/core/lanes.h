@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -120,8 +121,9 @@ class Lanes {
   // All that JetStream has delivered and not settled is here: what is not will not come.
   void OnAllHere();
 
-  // What may start, now the head of its lane, lane by lane; null: nothing more.
-  Delivery* TakeStartable();
+  // What may start, now the head of its lane, lane by lane; null: nothing more. What is beyond the stream sequence
+  // `up_to` may not, but is asked for again the next time.
+  Delivery* TakeStartable(uint64_t up_to = std::numeric_limits<uint64_t>::max());
 
   bool awaits_absent() const { return !incomplete_.empty(); }
   uint64_t waiting() const { return waiting_; }

@@ -185,5 +185,20 @@ TEST_F(LanesTest, ItComesBackWhenHalfOfWhatIsBeforeItShouldBeDone) {
   EXPECT_EQ(lanes_.ReturnDelay(*Get(11)), Seconds(30));
 }
 
+// Where a hot key fills every pull, nothing tells that all has come. Mutation: no kNeverCame (seed 5386 of
+// ExclusiveCrashes: a message that was settled elsewhere, and its key waits for ever).
+TEST_F(LanesTest, WhatNeverComesHoldsUpItsKeyForHalfAMinute) {
+  Add(1);
+  Add(2);
+  ASSERT_EQ(Start(), (Numbers{1}));
+  lanes_.LeaveAbsent(Get(1), loop_.now());
+  loop_.RunFor(Seconds(29));
+  lanes_.OnCaughtUp(lanes_.caught_up());
+  EXPECT_EQ(Start(), Numbers());
+  loop_.RunFor(Seconds(3));
+  lanes_.OnCaughtUp(lanes_.caught_up());
+  EXPECT_EQ(Start(), (Numbers{2}));
+}
+
 }  // namespace
 }  // namespace sluice::core

@@ -32,9 +32,10 @@ struct ConsumerInfo {
   std::string pinned_client_id;              // the pin that is in force; empty: none, or not a pinned client's consumer
   absl::Duration priority_timeout = absl::ZeroDuration();  // how long a pin lasts after its last pull; 0: none
   bool created = false;                                    // by this Attach(): there was none before
-  int64_t created_ns = 0;   // Unix time at which the server made it: names this incarnation
-  uint64_t ack_floor = 0;   // stream sequence: this one and all before it are settled
-  bool term_reason = true;  // the server understands "+TERM reason" (from 2.10.4)
+  int64_t created_ns = 0;                    // Unix time at which the server made it: names this incarnation
+  uint64_t ack_floor = 0;                    // stream sequence: this one and all before it are settled
+  uint64_t ack_floor_consumer_sequence = 0;  // the same by consumer sequence; with ack_policy: all that of the last ACK
+  bool term_reason = true;                   // the server understands "+TERM reason" (from 2.10.4)
 
   // The ack wait of attempt `num_delivered` (from 1).
   absl::Duration AckWait(uint64_t num_delivered) const;

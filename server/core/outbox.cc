@@ -29,10 +29,29 @@ void Outbox::Send(const Delivery& delivery, const Settlement& settlement, Claim 
   entry.term_reason.assign(settlement.term_reason.data(), settlement.term_reason.size());
   entry.verdict = settlement.verdict;
   entry.nak_delay = settlement.nak_delay;
+  entry.as_consumer_sequence = settlement.as_consumer_sequence;
   entry.ack_deadline = delivery.ack_deadline;
+  entry.claims.clear();
+  if (claim.session != 0) entry.claims.push_back(claim);
+  TransmitLast();
+}
+
+void Outbox::SendRun(absl::string_view reply, const Settlement& settlement, absl::Span<const Claim> claims) {
+  Entry& entry = Append();
+  entry.reply.assign(reply.data(), reply.size());
+  entry.term_reason.assign(settlement.term_reason.data(), settlement.term_reason.size());
+  entry.verdict = settlement.verdict;
+  entry.nak_delay = absl::ZeroDuration();
+  entry.as_consumer_sequence = settlement.as_consumer_sequence;
+  entry.ack_deadline = absl::InfiniteFuture();
+  entry.claims.assign(claims.begin(), claims.end());
+  TransmitLast();
+}
+
+void Outbox::TransmitLast() {
+  Entry& entry = At(end_ - 1);
   entry.sent = false;
   entry.again = false;
-  entry.claim = claim;
   if (!connected_) return;
   Transmit(end_ - 1);
   if (confirming_ == 0 && end_ >= confirm_at_ && !retry_.pending()) ConfirmLast();
@@ -66,7 +85,7 @@ void Outbox::SendAgain() {
   uint64_t stale = 0;
   for (uint64_t position = begin_; position < end_; ++position) {
     Entry& entry = At(position);
-    if (position < vouched_ && entry.claim.session == 0) continue;
+    if (position < vouched_ && entry.claims.empty()) continue;
     if (SafeToSend(entry)) {
       Transmit(position);
     } else {
@@ -90,7 +109,7 @@ void Outbox::OnConfirmed(uint64_t tag, const absl::Status& status) {
   if (!connected_) return;  // the reconnect says it all again
   for (uint64_t position = vouched_; position < tag; ++position) {
     Entry& entry = At(position);
-    entry.again |= entry.verdict == Verdict::kAck && entry.claim.session == 0;
+    entry.again |= entry.verdict == Verdict::kAck && entry.claims.empty();
   }
   confirm_at_ = end_ + 1;  // if there are no ACKs to say again: with the next verdict
   AskAgainLater();
@@ -99,7 +118,7 @@ void Outbox::OnConfirmed(uint64_t tag, const absl::Status& status) {
 void Outbox::OnClaimAnswered(uint64_t position, const absl::Status& status) {
   if (position < begin_ || position >= end_) return;
   Entry& entry = At(position);
-  if (entry.claim.session == 0) return;
+  if (entry.claims.empty()) return;
   if (status.ok()) {
     Resolve(entry, SettleOutcome::kConfirmed);
     Vouch(position + 1);
@@ -120,7 +139,7 @@ void Outbox::AskAgainLater() {
     bool ask = !waiters_.empty();
     for (uint64_t position = begin_; position < end_; ++position) {
       if (!At(position).again) continue;
-      ask |= At(position).claim.session == 0;
+      ask |= At(position).claims.empty();
       Transmit(position);
     }
     if (ask && confirming_ == 0 && vouched_ != end_) ConfirmLast();
@@ -150,8 +169,8 @@ void Outbox::Transmit(uint64_t position) {
   Entry& entry = At(position);
   entry.sent = true;
   entry.again = false;
-  const Settlement settlement = {entry.verdict, entry.nak_delay, entry.term_reason};
-  if (entry.claim.session == 0) {
+  const Settlement settlement = {entry.verdict, entry.nak_delay, entry.term_reason, entry.as_consumer_sequence};
+  if (entry.claims.empty()) {
     source_->Settle(entry.reply, settlement);
   } else {
     source_->Confirm(entry.reply, settlement, position | kClaimTag);
@@ -168,7 +187,9 @@ void Outbox::ConfirmLast() {
   while (position > begin_ && !is_settled(At(position))) --position;
   confirming_ = end_;
   if (is_settled(At(position))) {
-    source_->Confirm(At(position).reply, Settlement(), confirming_);
+    Settlement ack;
+    ack.as_consumer_sequence = At(position).as_consumer_sequence;
+    source_->Confirm(At(position).reply, ack, confirming_);
   } else {
     source_->Fence(At(end_ - 1).reply, confirming_);
   }
@@ -182,7 +203,7 @@ void Outbox::Vouch(uint64_t end) {
 }
 
 void Outbox::Forget() {
-  while (begin_ < vouched_ && At(begin_).claim.session == 0) ++begin_;
+  while (begin_ < vouched_ && At(begin_).claims.empty()) ++begin_;
   WakeWaiters();
 }
 
@@ -204,15 +225,20 @@ void Outbox::WakeWaiters() {
 
 void Outbox::FailClaims(uint64_t session, const std::string& detail) {
   for (uint64_t position = begin_; position < end_; ++position) {
-    Entry& entry = At(position);
-    if (session == 0 || entry.claim.session == session) Resolve(entry, SettleOutcome::kFailed, detail);
+    std::erase_if(At(position).claims, [&](const Claim& claim) {
+      const bool ends = session == 0 || claim.session == session;
+      if (ends) Note(claim, SettleOutcome::kFailed, detail);
+      return ends;
+    });
+    if (At(position).claims.empty()) At(position).again = false;
   }
   TellResults();
 }
 
 void Outbox::Resolve(Entry& entry, SettleOutcome outcome, const std::string& detail) {
-  if (entry.claim.session == 0) return;
-  Note(std::exchange(entry.claim, {}), outcome, detail);
+  if (entry.claims.empty()) return;
+  for (const Claim& claim : entry.claims) Note(claim, outcome, detail);
+  entry.claims.clear();
   entry.again = false;
 }
 

@@ -8,7 +8,9 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "base/backoff.h"
 #include "base/timers.h"
 #include "core/delivery.h"
@@ -54,6 +56,9 @@ class Outbox {
 
   // Ack, nak or term.
   void Send(const Delivery& delivery, const Settlement& settlement, Claim claim = {});
+  // Of ack_policy: all: an ACK or TERM of a message and all before it. Those stay done, so it is safe at any time, and
+  // its answer is that of all of `claims`.
+  void SendRun(absl::string_view reply, const Settlement& settlement, absl::Span<const Claim> claims);
 
   // Tells the claimant of a verdict that takes effect without the server.
   void Confirm(Claim claim);
@@ -76,8 +81,9 @@ class Outbox {
     bool sent;
     bool again;  // there was no answer: to be sent once more
     absl::Duration nak_delay;
+    uint64_t as_consumer_sequence;
     absl::Time ack_deadline;
-    Claim claim;
+    std::vector<Claim> claims;  // of the same answer; empty: nobody waits
   };
   struct Waiter {
     Waiter(base::Timers* timers, uint64_t end, FenceCallback callback)
@@ -91,6 +97,7 @@ class Outbox {
 
   Entry& At(uint64_t position) { return ring_[position & (ring_.size() - 1)]; }
   Entry& Append();
+  void TransmitLast();
   void Transmit(uint64_t position);
   bool SafeToSend(const Entry& entry) const;
   void SendAgain();
@@ -100,7 +107,7 @@ class Outbox {
   void Vouch(uint64_t end);
   void Forget();
   void WakeWaiters();
-  // Ends the claim of an entry, which is told with all others of this turn of the loop.
+  // Ends the claims of an entry, which are told with all others of this turn of the loop.
   void Resolve(Entry& entry, SettleOutcome outcome, const std::string& detail = "");
   void Note(Claim claim, SettleOutcome outcome, const std::string& detail);
   void TellResults();

@@ -30,12 +30,14 @@ Pin::Pin(base::Timers* timers, const ConsumerOptions& options, Owner* owner)
 // --- what the server says ---
 
 void Pin::OnAttached(const ConsumerInfo& info) {
+  owner_->OnServerInfo(info);
   if (draining_) return;
   if (info.priority_timeout > absl::ZeroDuration()) priority_timeout_ = info.priority_timeout;
   ack_wait_ = info.ack_wait;
   for (const absl::Duration step : info.backoff) ack_wait_ = std::min(ack_wait_, step);
   fence_ = std::min(priority_timeout_, ack_wait_ / 2) * 0.9;
   if (!id_.empty() && info.pinned_client_id != id_) Lose();
+  if (options_.ack_all) GatherAgain();
   NotePinned(info.pinned_client_id);
   Tick();
 }
@@ -67,6 +69,12 @@ void Pin::OnRenewalEnded(const PullStatus& status) {
   if (status.kind == PullStatus::Kind::kWrongPin) return OnWrongPin();
   renewals_.erase(renewals_.begin(), renewal + 1);
   if (status.kind != PullStatus::Kind::kExpired) return;
+  if (sent >= ours_until_) {
+    // Nobody else is pinned now. But ours may have run out before this was asked, and somebody may have been pinned and
+    // gone again: only CONSUMER.INFO tells.
+    GatherAgain();
+    return;
+  }
   sure_until_ = std::max(sure_until_, sent + fence_);
   ours_until_ = std::max(ours_until_, sent + priority_timeout_);
   // Nobody else was pinned since that pull, so nobody else was sent anything.
@@ -81,10 +89,14 @@ void Pin::OnInfo(const absl::StatusOr<ConsumerInfo>& info) {
     if (takeover_.running()) takeover_.OnInfo(absl::UnavailableError("asked before the pin changed"));
     return;
   }
+  if (info.ok()) owner_->OnServerInfo(*info);
   if (draining_) return;
   if (info.ok() && !id_.empty() && info->pinned_client_id != id_) {
     base::LogWarning("not pinned any more", {{"consumer", options_.name}});
     Lose();
+  } else if (info.ok() && !id_.empty()) {
+    // It is still the same pin, so it has never run out, and Gather() has renewed it.
+    ours_until_ = std::max(ours_until_, timers_->now() + priority_timeout_ / 2);
   }
   if (info.ok()) NotePinned(info->pinned_client_id);
   takeover_.OnInfo(info);
@@ -114,6 +126,10 @@ void Pin::Gather() {
   takeover_.Begin();
   Change(State::kGathering);
   Renew();
+}
+
+void Pin::GatherAgain() {
+  if (state_ == State::kActive && !draining_) Gather();
 }
 
 void Pin::OnTakenOver() {

@@ -56,6 +56,8 @@ class Pin final : private Takeover::Owner {
     virtual void OnPinSure() = 0;
     // What has been up for redelivery at `time` has been delivered, to us if to anyone.
     virtual void OnCaughtUp(absl::Time time) = 0;
+    // As of now, from Attach() or CONSUMER.INFO.
+    virtual void OnServerInfo(const ConsumerInfo& info) = 0;
     // There may be something to pull, or to tell.
     virtual void OnPinNews() = 0;
     // See Takeover::Owner::OnExcess().
@@ -83,6 +85,8 @@ class Pin final : private Takeover::Owner {
   void BeginDrain();
   // Apps have come or gone, or have credit again.
   void Reconsider();
+  // Something of what is outstanding may not be here.
+  void GatherAgain();
   // At the end of the drain. False: there is nothing to wait for.
   bool UnpinLast();
 

@@ -15,6 +15,8 @@ struct Settlement {
   Verdict verdict = Verdict::kAck;
   absl::Duration nak_delay = absl::ZeroDuration();  // kNak: not before this long from now
   absl::string_view term_reason;                    // kTerm: for people
+  // Of ack_policy: all: the consumer sequence that it bears in place of its message's (ack_floor.h); 0: its own.
+  uint64_t as_consumer_sequence = 0;
 };
 
 // One verdict of an app for many deliveries. Views of the request it came in.

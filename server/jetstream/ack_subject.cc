@@ -12,6 +12,8 @@ constexpr absl::string_view kPrefix = "$JS.ACK.";
 constexpr int kShortTokens = 9;
 constexpr int kLongTokens = 11;  // or more: servers may append
 constexpr int kNumbers = 5;
+constexpr int kStreamSequence = 1;  // of the numbers
+constexpr int kConsumerSequence = 2;
 constexpr uint64_t kNoStreamSequence = uint64_t{1} << 62;  // an int64 to the server
 
 // Takes the first token of `rest`, with its dot. False if there is none, or if it is empty.
@@ -44,6 +46,17 @@ int CountTokens(absl::string_view subject) {
 // Of the tokens between the prefix and the numbers: [domain, account hash,] stream, consumer.
 int CountNames(int tokens) { return tokens == kShortTokens ? 2 : 4; }
 
+// `reply` with another one in the place of its i-th number.
+std::string WithNumber(absl::string_view reply, int i, uint64_t number) {
+  absl::string_view rest = reply.substr(kPrefix.size());
+  absl::string_view token;
+  const int before = CountNames(CountTokens(reply)) + i;
+  for (int taken = 0; taken < before; ++taken) TakeToken(rest, token);
+  const absl::string_view head = reply.substr(0, reply.size() - rest.size());
+  TakeToken(rest, token);
+  return absl::StrCat(head, number, ".", rest);
+}
+
 }  // namespace
 
 bool ParseAckSubject(absl::string_view reply, core::Message& message) {
@@ -71,14 +84,12 @@ bool ParseAckSubject(absl::string_view reply, core::Message& message) {
   return true;
 }
 
+std::string AckSubjectAs(absl::string_view reply, uint64_t consumer_sequence) {
+  return WithNumber(reply, kConsumerSequence, consumer_sequence);
+}
+
 std::string AckSubjectOfNoMessage(absl::string_view reply) {
-  absl::string_view rest = reply.substr(kPrefix.size());
-  absl::string_view token;
-  const int before = CountNames(CountTokens(reply)) + 1;  // the names, and num_delivered
-  for (int i = 0; i < before; ++i) TakeToken(rest, token);
-  const absl::string_view head = reply.substr(0, reply.size() - rest.size());
-  TakeToken(rest, token);
-  return absl::StrCat(head, kNoStreamSequence, ".", rest);
+  return WithNumber(reply, kStreamSequence, kNoStreamSequence);
 }
 
 }  // namespace sluice::jetstream

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -15,6 +16,9 @@ namespace sluice::jetstream {
 // False, with `message` as it was, if `reply` is anything else; it may hold any bytes. The subject itself is not
 // stored: the caller knows how long its bytes live.
 bool ParseAckSubject(absl::string_view reply, core::Message& message);
+
+// `reply`, a valid one, with another consumer sequence.
+std::string AckSubjectAs(absl::string_view reply, uint64_t consumer_sequence);
 
 // The ack subject of a message that `reply`'s stream will never hold: an in-progress there is answered in its turn, and
 // touches nothing. `reply` is a valid one.

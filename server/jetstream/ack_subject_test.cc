@@ -44,6 +44,13 @@ TEST(AckSubjectTest, OfNoMessageDiffersInTheStreamSequenceAlone) {
             "$JS.ACK.hub.Dx8f.ORDERS.worker.1.4611686018427387904.3.4.5.tail");
 }
 
+TEST(AckSubjectTest, TakesAnotherConsumerSequence) {
+  EXPECT_EQ(AckSubjectAs("$JS.ACK.ORDERS.worker.3.17.21.1700000000123456789.42", 9),
+            "$JS.ACK.ORDERS.worker.3.17.9.1700000000123456789.42");
+  EXPECT_EQ(AckSubjectAs("$JS.ACK.hub.Dx8f.ORDERS.worker.1.2.3.4.5.tail", 30),
+            "$JS.ACK.hub.Dx8f.ORDERS.worker.1.2.30.4.5.tail");
+}
+
 TEST(AckSubjectTest, RefusesAnythingElseAndLeavesTheMessageAlone) {
   const char* const kOthers[] = {
       "",

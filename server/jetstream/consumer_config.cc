@@ -226,10 +226,12 @@ void CompareFixed(const json& current, const DurableConfig& wanted, Differences&
 
 }  // namespace
 
+std::string AckPolicy(const DurableConfig& wanted) { return wanted.ack_policy.value_or("explicit"); }
+
 json NewConsumerConfig(absl::string_view durable, const DurableConfig& wanted) {
   json config = {{"durable_name", std::string(durable)},
                  {"name", std::string(durable)},
-                 {"ack_policy", "explicit"},
+                 {"ack_policy", AckPolicy(wanted)},
                  {"deliver_policy", wanted.deliver_policy.value_or("all")},
                  {"replay_policy", wanted.replay_policy.value_or("instant")}};
   PutMutable(config, wanted);
@@ -260,15 +262,16 @@ absl::Status VerifyConsumerConfig(const json& current, const DurableConfig& want
   return absl::FailedPreconditionError(absl::StrJoin(differences, "; ", format));
 }
 
-absl::Status CheckServable(const json& current) {
+absl::Status CheckServable(const json& current, const DurableConfig& wanted) {
   if (!TextAt(current, "deliver_subject").empty()) {
     return absl::FailedPreconditionError(
         "it is a push consumer; Sluice needs a pull consumer, without deliver_subject");
   }
   const std::string ack_policy = TextAt(current, "ack_policy");
-  if (ack_policy != "explicit") {
-    return absl::FailedPreconditionError(
-        absl::StrCat("its ack_policy is \"", ack_policy, "\"; Sluice settles each message and needs \"explicit\""));
+  if (ack_policy != AckPolicy(wanted)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "its ack_policy is \"", ack_policy, "\", and not \"", AckPolicy(wanted),
+        "\"; JetStream fixes it when it creates a consumer: correct config.ack_policy, or choose another durable"));
   }
   return absl::OkStatus();
 }
@@ -311,7 +314,9 @@ core::ConsumerInfo ParseConsumerInfo(const json& reply, absl::Time now) {
   if (absl::Time created; absl::ParseTime(absl::RFC3339_full, TextAt(reply, "created"), &created, nullptr)) {
     info.created_ns = absl::ToUnixNanos(created);
   }
-  info.ack_floor = CountAt(ObjectAt(reply, "ack_floor"), "stream_seq");
+  const json& ack_floor = ObjectAt(reply, "ack_floor");
+  info.ack_floor = CountAt(ack_floor, "stream_seq");
+  info.ack_floor_consumer_sequence = CountAt(ack_floor, "consumer_seq");
   info.num_pending = CountAt(reply, "num_pending");
   info.num_ack_pending = CountAt(reply, "num_ack_pending");
   const json& delivered = ObjectAt(reply, "delivered");

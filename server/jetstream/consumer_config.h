@@ -14,6 +14,9 @@ namespace sluice::jetstream {
 // A consumer's configuration in JetStream's JSON, which is spoken here directly: cnats 3.4's structs lack fields, and
 // an update through them erases what they lack.
 
+// "explicit", unless something else is wanted.
+std::string AckPolicy(const core::DurableConfig& wanted);
+
 // For CONSUMER.CREATE of a consumer that does not exist.
 nlohmann::json NewConsumerConfig(absl::string_view durable, const core::DurableConfig& wanted);
 
@@ -44,8 +47,8 @@ std::vector<Difference> CompareConsumerConfig(const nlohmann::json& current, con
 absl::Status VerifyConsumerConfig(const nlohmann::json& current, const core::DurableConfig& wanted, Fields fields);
 
 // FAILED_PRECONDITION if the consumer is one that Sluice cannot serve at all, whoever manages it: it must be pulled
-// from, and each message acked on its own.
-absl::Status CheckServable(const nlohmann::json& current);
+// from, and acked as configured.
+absl::Status CheckServable(const nlohmann::json& current, const core::DurableConfig& wanted);
 
 // What of the server's `current` has a place in ours.
 core::DurableConfig ParseDurableConfig(const nlohmann::json& current);

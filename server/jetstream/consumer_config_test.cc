@@ -147,10 +147,18 @@ TEST(ConsumerConfigTest, WhatIsFixedAtCreationMayBeLeftOut) {
 }
 
 TEST(ConsumerConfigTest, PushConsumersAndOtherAckPoliciesAreRefused) {
-  EXPECT_TRUE(CheckServable(json::parse(R"({"ack_policy":"explicit"})")).ok());
-  EXPECT_THAT(std::string(CheckServable(json::parse(R"({"ack_policy":"all"})")).message()), HasSubstr("\"all\""));
-  EXPECT_THAT(std::string(CheckServable(json::parse(R"({"ack_policy":"explicit","deliver_subject":"d"})")).message()),
-              HasSubstr("push consumer"));
+  const auto check = [](const char* config, std::optional<std::string> wanted = std::nullopt) {
+    core::DurableConfig durable;
+    durable.ack_policy = std::move(wanted);
+    return std::string(CheckServable(json::parse(config), durable).message());
+  };
+  EXPECT_EQ(check(R"({"ack_policy":"explicit"})"), "");
+  EXPECT_EQ(check(R"({"ack_policy":"explicit"})", "explicit"), "");
+  EXPECT_EQ(check(R"({"ack_policy":"all"})", "all"), "");
+  EXPECT_THAT(check(R"({"ack_policy":"all"})"), HasSubstr("is \"all\", and not \"explicit\""));
+  EXPECT_THAT(check(R"({"ack_policy":"explicit"})", "all"), HasSubstr("is \"explicit\", and not \"all\""));
+  EXPECT_THAT(check(R"({"ack_policy":"none"})"), HasSubstr("\"none\""));
+  EXPECT_THAT(check(R"({"ack_policy":"explicit","deliver_subject":"d"})"), HasSubstr("push consumer"));
 }
 
 TEST(ConsumerInfoTest, IsParsed) {

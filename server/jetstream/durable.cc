@@ -71,7 +71,7 @@ void Durable::OnFound(const json& body) {
   const json config = body.value("config", json::object());
   const absl::Status checked = Check(config, /*created=*/false, /*written=*/false);
   if (checked.ok()) return Finish(Parse(body));
-  const bool may_update = manage_ == Manage::kEnsure && CheckServable(config).ok();
+  const bool may_update = manage_ == Manage::kEnsure && CheckServable(config, config_).ok();
   if (!may_update) return Finish(About(checked));
   base::LogInfo("updating the consumer", {{"stream", stream_}, {"consumer", durable_}, {"why", checked.message()}});
   Write("update", UpdatedConsumerConfig(config, config_), /*created=*/false);
@@ -113,7 +113,7 @@ void Durable::Ask(const std::string& subject, absl::string_view payload, absl::D
 
 // What was fixed at the creation of a managed consumer cannot be changed by it, and is no reason not to use it.
 absl::Status Durable::Check(const json& config, bool created, bool written) const {
-  if (absl::Status status = CheckServable(config); !status.ok()) return status;
+  if (absl::Status status = CheckServable(config, config_); !status.ok()) return status;
   if (absl::Status status = CheckPinnedClient(config, config_, written); !status.ok()) return status;
   if (manage_ == Manage::kOff) return absl::OkStatus();
   const bool all = created || manage_ == Manage::kVerify;

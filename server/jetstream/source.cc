@@ -172,14 +172,20 @@ absl::string_view JetStreamSource::Payload(const core::Settlement& settlement) {
   return "";
 }
 
+// The subject of the verdict, followed by a NUL.
+absl::string_view JetStreamSource::Subject(absl::string_view reply, const core::Settlement& settlement) {
+  if (settlement.as_consumer_sequence == 0) return reply;
+  return subject_ = AckSubjectAs(reply, settlement.as_consumer_sequence);
+}
+
 void JetStreamSource::Settle(absl::string_view reply, const core::Settlement& settlement) {
   // A failure is the connection's: the server has not heard, and delivers the message again.
-  connection_->Publish(reply.data(), Payload(settlement)).IgnoreError();
+  connection_->Publish(Subject(reply, settlement).data(), Payload(settlement)).IgnoreError();
 }
 
 void JetStreamSource::Confirm(absl::string_view reply, const core::Settlement& settlement, uint64_t tag) {
   connection_->Request(
-      this, reply.data(), Payload(settlement), kConfirmTimeout,
+      this, Subject(reply, settlement).data(), Payload(settlement), kConfirmTimeout,
       [this, tag](const absl::StatusOr<absl::string_view>& answer) { listener_->OnConfirmed(tag, answer.status()); });
 }
 

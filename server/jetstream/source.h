@@ -55,6 +55,7 @@ class JetStreamSource final : public core::MessageSource, private Connection::Li
   void OnIntakeEnd();
   const absl::StatusOr<core::ConsumerInfo>& Noted(const absl::StatusOr<core::ConsumerInfo>& info);
   absl::string_view Payload(const core::Settlement& settlement);
+  absl::string_view Subject(absl::string_view reply, const core::Settlement& settlement);
 
   Connection* const connection_;
   const std::string stream_;
@@ -73,6 +74,7 @@ class JetStreamSource final : public core::MessageSource, private Connection::Li
   bool closing_ = false;
   std::vector<core::Message> batch_;  // kept for its capacity
   std::string payload_;               // kept for its capacity
+  std::string subject_;               // the same
 };
 
 }  // namespace sluice::jetstream

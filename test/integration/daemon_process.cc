@@ -43,7 +43,8 @@ std::string DaemonOptions::ToYaml(const std::string& socket) const {
                       "\nconsumers:\n  - name: orders\n    stream: S\n    manage: ", manage,
                       "\n    pull: {expires: ", absl::FormatDuration(pull_expires),
                       "}\n    config: {ack_wait: ", absl::FormatDuration(ack_wait),
-                      ", max_ack_pending: ", max_ack_pending, ", max_deliver: ", max_deliver, "}\n", more);
+                      ", max_ack_pending: ", max_ack_pending, ", max_deliver: ", max_deliver,
+                      ", ack_policy: ", ack_policy, "}\n", more);
 }
 
 DaemonProcess::DaemonProcess(const std::string& dir, const DaemonOptions& options)

@@ -22,6 +22,7 @@ struct DaemonOptions {
   absl::Duration ack_wait = absl::Seconds(10);
   int max_ack_pending = 20000;
   int max_deliver = -1;  // no limit
+  std::string ack_policy = "explicit";
   absl::Duration drain_timeout = absl::Seconds(10);
   absl::Duration pull_expires = absl::Seconds(1);
   std::string more;  // lines of the consumer

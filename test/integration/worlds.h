@@ -22,6 +22,7 @@ struct Settings {
   int64_t max_deliver = -1;
   int64_t max_ack_pending = 1000;
   absl::Duration priority_timeout = absl::ZeroDuration();  // 0: no pinned client
+  bool ack_all = false;                                    // ack_policy: all
 };
 
 // One stream, one durable, and sources on it, each of which listens through a Recorder of its own.
@@ -47,6 +48,7 @@ class ModelWorld final : public World {
     options_.consumer.max_deliver = settings.max_deliver;
     options_.consumer.max_ack_pending = settings.max_ack_pending;
     options_.consumer.priority_timeout = settings.priority_timeout;
+    options_.ack_all = settings.ack_all;
     server_ = std::make_unique<ModelJetStream>(&loop_.timers(), options_, &witness_);
     for (Recorder* recorder : recorders) {
       ModelSource::Options options;
@@ -104,6 +106,7 @@ class RealWorld final : public World {
     config.ack_wait = settings.ack_wait;
     config.max_deliver = settings.max_deliver;
     config.max_ack_pending = settings.max_ack_pending;
+    if (settings.ack_all) config.ack_policy = "all";
     std::string group;
     if (settings.priority_timeout > absl::ZeroDuration()) {
       group = "g";

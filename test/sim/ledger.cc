@@ -28,6 +28,7 @@ void Ledger::Fail(std::string what) {
 
 void Ledger::OnLink(int owner, bool up) {
   trace_->Add(up ? "link up: daemon" : "link down: daemon", owner);
+  daemons_.at(owner).linked = up;
   daemons_.at(owner).link_up_since = up ? now() : absl::InfiniteFuture();
 }
 
@@ -133,6 +134,8 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
     awaiting_adoption_.insert(attempt.number);
     return;
   }
+  const bool finishes = settlement.verdict == Verdict::kAck || settlement.verdict == Verdict::kTerm;
+  if (finishes && daemons_.at(sending.owner).options.ack_all) return OnRunSent(attempt, sending.owner);
   if (sending.owner != OwnerOf(attempt)) {
     return Fail(absl::StrCat("a verdict on what another daemon has: attempt ", attempt.number));
   }
@@ -183,6 +186,10 @@ const char* Ledger::BlameForNak(const Attempt& attempt, const Fate& fate, bool w
   if (fate.in_doubt) return "a NAK in doubt";  // mutation: it goes out
   if (now() > fate.own_deadline || fate.expired) return "a NAK after the ack deadline";
   if (daemon.draining && would_bounce) return "a NAK while draining, into a pull of one's own";
+  if (daemon.options.ack_all && DoneByAnApp(attempt, fate)) return BlameForNakOfFinished(attempt, fate);
+  // By another attempt, of which this daemon may know, or not.
+  const bool done = daemon.options.ack_all && !fate.seen && DoneByAnApp(attempt.stream_sequence);
+  if (done && BlameForNakOfFinished(attempt, fate) == nullptr) return nullptr;
   if (!fate.foreign && (fate.buried || HasFailedForGood(attempt, fate))) return BlameForNakOfLetter(attempt, fate);
   if (fate.said == Verdict::kNak) return BlameForNoRetry(attempt, fate);
   const bool lacks_its_letter = fate.said == Verdict::kTerm && fate.foreign && Buries(attempt);
@@ -235,7 +242,14 @@ void Ledger::CheckReleaseOrder(const Attempt& attempt, const Fate& fate) {
 
 void Ledger::OnSentToTheDead(const Attempt& attempt) { FateOf(attempt).lost = true; }
 
-void Ledger::OnVerdictLost(const Attempt& attempt) { FateOf(attempt).lost = true; }
+void Ledger::OnVerdictLost(const Attempt& attempt) {
+  FateOf(attempt).lost = true;
+  if (!daemons_.at(OwnerOf(attempt)).options.ack_all) return;
+  for (const Attempt* other : attempts_) {  // maybe by that verdict
+    Fate& fate = FateOf(*other);
+    fate.lost |= fate.sent.has_value() && other->stream_sequence <= attempt.stream_sequence;
+  }
+}
 
 void Ledger::OnSettled(const Attempt& by, Verdict verdict) {
   FateOf(by).settled_at = now();
@@ -247,6 +261,8 @@ void Ledger::OnNaked(const Attempt& by, const Attempt& current) {
   // It counts from here, however long the process was stopped with the NAK in its hands.
   if (fate.nak_due != absl::InfinitePast()) fate.nak_due += now() - fate.sent_at;
   fate.naked = true;
+  trace_->Add("naked: attempt, sequence, due in ms", by.number, by.stream_sequence,
+              fate.nak_due == absl::InfinitePast() ? 0 : absl::ToInt64Milliseconds(fate.nak_due - now()));
   if (by.number == current.number) return;
   // What the daemon sent before may have got lost, unknown to it; else it knew the deadline.
   const bool explained =
@@ -274,6 +290,15 @@ void Ledger::OnAckWaitOver(const Attempt& attempt) {
 const char* Ledger::BlameForWaiting(const Attempt& attempt, const Fate& fate) const {
   if (attempt.owner == 0) return "delivered to nobody: a drain stranded it";
   if (IsForsaken(fate)) return nullptr;
+  const bool done = daemons_.at(OwnerOf(attempt)).options.ack_all && DoneByAnApp(attempt, fate);
+  if (done && (LastAttempt(attempt) || fate.in_doubt)) return nullptr;  // given back without a NAK
+  // Given back by a pod that does not know how far the ACKs of another have gone: the server takes its NAK for old.
+  const bool is_old = daemons_.at(OwnerOf(attempt)).options.ack_all &&
+                      attempt.consumer_sequence <= server_->info().ack_floor_consumer_sequence;
+  if (is_old && fate.sent == Verdict::kNak && !fate.naked) return nullptr;
+  // Its app brought it back by token and has left, and a NAK on its last delivery would be the end of it.
+  const bool left = fate.foreign && LastAttempt(attempt) && fate.stream != 0 && !streams_.at(fate.stream).open;
+  if (left) return nullptr;
   const bool just_adopted = fate.adopter != 0 && now() < fate.adopted_at + kRecovery && fate.in_doubt;
   if (just_adopted) return nullptr;  // the extension comes too late
   const DaemonRecord& daemon = daemons_.at(OwnerOf(attempt));
@@ -281,8 +306,9 @@ const char* Ledger::BlameForWaiting(const Attempt& attempt, const Fate& fate) co
     const absl::Duration quirk = AckWait(attempt) - server_->info().ack_wait;  // BackOff shifts delayed NAKs
     const absl::Time due = fate.nak_due + quirk + absl::Seconds(1);
     const bool mixed_up = deleted_at_ != absl::InfinitePast();  // verdicts on its namesake before the deletion
-    return mixed_up || now() <= std::max(due, leading_since_) ? nullptr
-                                                              : "a delayed NAK waited longer than was asked for";
+    return mixed_up || ExtendedInDoubt(attempt) || now() <= std::max(due, leading_since_)
+               ? nullptr
+               : "a delayed NAK waited longer than was asked for";
   }
   const absl::Time healthy = HealthySince(OwnerOf(attempt));
   // Lost on the way: the message; or its NAK, which is not repeated, as it might take the message from its next holder.

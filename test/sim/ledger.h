@@ -99,6 +99,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   void OnSentToTheDead(const Attempt& attempt) override;
   void OnVerdictLost(const Attempt& attempt) override;
   void OnSettled(const Attempt& by, core::Verdict verdict) override;
+  void OnSettledUpTo(const Attempt& by, const Attempt& settled) override;
   void OnNaked(const Attempt& by, const Attempt& current) override;
   void OnExhausted(const Attempt& attempt) override;
   void OnLink(int owner, bool up) override;
@@ -173,6 +174,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
     core::DrainReport report;
     uint64_t awaited = 0;
     absl::Time link_up_since = absl::InfiniteFuture();
+    bool linked = false;
     std::unordered_map<uint64_t, uint64_t> attempt_of;  // by delivery id
     // The NAKs of this instant, to see that they ascend.
     absl::Time caller_gone = absl::InfinitePast();  // of a Fetch, which may have got something without our knowing
@@ -274,6 +276,13 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   const char* BlameForTerm(const Attempt& attempt, const Fate& fate) const;
   void OnBuried(const Attempt& attempt, Fate& fate);
   const char* BlameForNakOfLetter(const Attempt& attempt, const Fate& fate) const;
+  // ack_policy: all (ledger_ack_all.cc).
+  bool DoneByAnApp(const Attempt& attempt, const Fate& fate) const;
+  bool DoneByAnApp(uint64_t stream_sequence) const;
+  bool GoesBackFinished(const Fate& fate) const { return fate.said && fate.sent == core::Verdict::kNak; }
+  void OnRunSent(const Attempt& last, int daemon);
+  void CheckUnacked(const Attempt& attempt);
+  const char* BlameForNakOfFinished(const Attempt& attempt, const Fate& fate) const;
   // Crash resume (ledger_resume.cc).
   int OwnerOf(const Attempt& attempt) const;
   const Attempt* AttemptOf(const core::OpenRequest& request, uint64_t held_id) const;
@@ -286,6 +295,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   void CheckRefusals(int stream, const core::OpenedNotice& opened);
   void MergeIntoAdopted(const Attempt& again);
   const char* BlameForGivingBesideItsApp(const Attempt& attempt) const;
+  bool ExtendedInDoubt(const Attempt& naked) const;
   bool IsForsaken(const Fate& fate) const;
   bool IsComingBack(const StreamRecord& stream) const;
   bool MayBeAdopting(const Attempt& attempt, core::Verdict verdict, int daemon) const;

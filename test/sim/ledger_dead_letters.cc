@@ -53,7 +53,8 @@ const char* Ledger::BlameForLetter(const Attempt& attempt, const Fate& fate, Dea
       return policy.on_term && fate.said == Verdict::kTerm ? nullptr : "dead-lettered, and no app has terminated it";
     case DeadLetterReason::kMaxDeliveries:
       if (daemon.draining) return "dead-lettered by a drain";
-      if (fate.seen) return "dead-lettered for its deliveries, and an app has it";
+      // Not one whose app has opened another stream and does not name it.
+      if (WithAnApp(attempt, fate)) return "dead-lettered for its deliveries, and an app has it";
       return policy.max_deliveries > 0 && attempt.num_delivered > policy.max_deliveries
                  ? nullptr
                  : "dead-lettered for its deliveries, and they were not too many";
@@ -109,12 +110,15 @@ void Ledger::OnLetterStored(uint64_t stream_sequence, const std::string& id) {
 
 void Ledger::OnLetterAnswered(int owner, uint64_t stream_sequence, bool stored) {
   trace_->Add("dead letter answered: daemon, sequence, stored", owner, stream_sequence, stored);
-  for (uint64_t number = 0; number < fates_.size(); ++number) {
+  // Of several attempts the one that it is about is unknown: the latest is stored, as OnLetterSent() takes it, and any
+  // may have failed.
+  for (uint64_t number = fates_.size(); number-- > 0;) {
     Fate& fate = fates_[number];
     const bool its = attempts_[number]->owner == owner && attempts_[number]->stream_sequence == stream_sequence;
-    if (!its || !fate.buried) continue;
-    fate.letter_stored |= stored;
+    if (!its || !fate.buried || fate.letter_stored) continue;
     fate.letter_failed |= !stored;
+    fate.letter_stored = stored;
+    if (stored) return;
   }
 }
 
@@ -142,6 +146,7 @@ const char* Ledger::BlameForNakOfLetter(const Attempt& attempt, const Fate& fate
 
 void Ledger::OnAdvisory(int owner, uint64_t stream_sequence) {
   trace_->Add("advisory: daemon, sequence", owner, stream_sequence);
+  if (daemons_.at(owner).drained) return;  // it was on its way when its drain ended
   advised_[stream_sequence] = owner;
 }
 

@@ -12,7 +12,8 @@ using core::Verdict;
 void Ledger::OnStall(int daemon, bool stalled) {
   trace_->Add(stalled ? "stalled: daemon" : "goes on: daemon", daemon);
   // What that does to its messages is what a broken link does.
-  daemons_.at(daemon).link_up_since = stalled ? absl::InfiniteFuture() : now();
+  DaemonRecord& record = daemons_.at(daemon);
+  record.link_up_since = stalled || !record.linked ? absl::InfiniteFuture() : now();
 }
 
 // Another one is the active one, or nobody is.
@@ -75,10 +76,11 @@ const char* Ledger::BlameForFleetOrder(const Attempt& attempt, const Attempt& ot
   const Fate& fate = fates_[other.number];
   if (other.stream_sequence == attempt.stream_sequence) return "given although it was sent to another daemon meanwhile";
   const bool killed = daemons_.at(OwnerOf(other)).killed;
-  if (!killed && WithAnApp(other, fate)) return "two of one key are with apps of the fleet";
+  const bool miscounted = MayHaveMiscounted(OwnerOf(attempt), other);  // so that it is over although the other is out
+  if (!killed && !miscounted && WithAnApp(other, fate)) return "two of one key are with apps of the fleet";
   // Who cannot be given back may be given out of its turn, and for what failed for good nobody waits.
   const bool in_turn = other.stream_sequence > attempt.stream_sequence || LastAttempt(attempt);
-  if (in_turn || Exhausted(other, fate) || MayHaveMiscounted(OwnerOf(attempt), other)) return nullptr;
+  if (in_turn || Exhausted(other, fate) || miscounted) return nullptr;
   return "given while an earlier one of its key is elsewhere";
 }
 

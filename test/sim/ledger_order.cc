@@ -58,6 +58,7 @@ bool Ledger::WithAnApp(const Attempt& attempt, const Fate& fate) const {
 // delayed NAK, and a question that comes meanwhile sets it back: then nobody knows when it is due.
 bool Ledger::OnItsWayBack(const Attempt& attempt, const Fate& fate) const {
   if (fate.nak_due != absl::InfinitePast() && !server_->info().backoff.empty()) return false;
+  if (ExtendedInDoubt(attempt)) return false;
   const bool given_back = fate.sent == Verdict::kNak && !fate.said;
   const bool expired = !fate.sent && Expired(attempt, fate);
   return (given_back || expired) && server_->pending(attempt.stream_sequence) == &attempt;
@@ -98,7 +99,9 @@ const char* Ledger::BlameForOrder(const Attempt& attempt, const Attempt& other, 
   if (taken < now() && (fate.lease_from >= taken || fate.sent_at >= taken)) return nullptr;  // came, or went, since
   // It was let go of, for JetStream to deliver it again, and a takeover has not waited for that.
   if (IsForsaken(fate) && MayHaveMiscounted(OwnerOf(attempt), other)) return nullptr;
-  if (!Finished(other, fate)) return "given before its predecessor";
+  // With ack_policy: all it is done once an app has finished any attempt at it.
+  const bool done = daemons_.at(other.owner).options.ack_all && DoneByAnApp(other.stream_sequence);
+  if (!Finished(other, fate) && !done) return "given before its predecessor";
   const bool overtakes = calm_nats_ && OnItsWayBack(other, fate) && !CameByAnotherDaemon(attempt);
   return overtakes ? "given while its predecessor is on its way back" : nullptr;
 }
@@ -119,6 +122,8 @@ const char* Ledger::BlameForNoRetry(const Attempt& attempt, const Fate& fate) co
   if (StandsBy(owner) || NobodyWants(owner) || GathersAnew(owner)) return nullptr;
   // A durable made anew counts its deliveries from 1 again, while what failed here before is kept.
   if (deleted_at_ != absl::InfinitePast()) return nullptr;
+  // A Fetch may have had it without our knowing, and went away.
+  if (daemon.caller_gone >= fate.said_at) return nullptr;
   // It was due, and found no app; or one before it did.
   if (now() >= fate.said_at + daemon.options.resume_window || FollowsItsPredecessor(attempt)) return nullptr;
   return "NAKed instead of tried again from here";

@@ -85,7 +85,9 @@ void Ledger::Adopt(const StreamRecord& record, Fate& fate, const Attempt& attemp
   fate.adopter = record.daemon;
   fate.adopted_at = now();
   fate.foreign = true;
-  fate.expired = fate.let_go = fate.acked_late = false;
+  // An ACK that its app has said stays true: the daemon may still ask by it for an answer.
+  fate.acked_late = fate.said == Verdict::kAck || fate.acked_late;
+  fate.expired = fate.let_go = false;
   fate.said.reset();
   fate.sent.reset();
   const core::DeliveryToken& token = *TokenOf(record, attempt);
@@ -191,6 +193,15 @@ bool Ledger::IsComingBack(const StreamRecord& stream) const {
   return std::any_of(streams_.begin(), streams_.end(), [&](const auto& entry) {
     const StreamRecord& other = entry.second;
     return other.daemon == stream.daemon && !other.opened_told && other.request.client_id == stream.request.client_id;
+  });
+}
+
+// An app has brought an earlier attempt at it to another daemon, which extends that one until the doubt is over. So
+// docs/guarantees.md says; it sets back a delayed NAK of the message.
+bool Ledger::ExtendedInDoubt(const Attempt& naked) const {
+  return std::any_of(attempts_.begin(), attempts_.end(), [&](const Attempt* other) {
+    const Fate& fate = fates_[other->number];
+    return other->stream_sequence == naked.stream_sequence && fate.adopter != 0 && fate.adopted_at > naked.sent;
   });
 }
 

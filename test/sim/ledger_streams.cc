@@ -84,6 +84,7 @@ void Ledger::CheckNothingLeft(int daemon) {
     if (attempt.owner != daemon || server_->pending(attempt.stream_sequence) != &attempt) continue;
     const bool explained = fate.naked || fate.expired || fate.lost || fate.wait_over ||
                            now() >= fate.lease_from + record.options.lease_max ||
+                           (record.options.ack_all && DoneByAnApp(attempt.stream_sequence) && LastAttempt(attempt)) ||
                            now() - HealthySince(daemon) < AckWait(attempt);
     if (!explained) Fail(absl::StrCat("drained, but attempt ", number, " is still pending on the server"));
   }
@@ -173,6 +174,7 @@ void Ledger::OnGiven(int stream, absl::Span<const core::Delivery* const> batch) 
     // A call has taken it when it came, and is answered when it is full.
     if (daemon.ordered()) CheckOrder(attempt, record.unary ? now() - core::Fetch::kMostFilling : now());
     if (daemon.exclusive()) CheckFleetOrder(attempt);
+    if (daemon.options.ack_all) CheckUnacked(attempt);
     if (daemon.probing && !daemon.draining && !record.unary) CheckProbe(daemon, attempt, batch.size());
     const bool in_order = !daemon.ordered() && !daemon.turbulent;
     if (attempt.num_delivered == 1 && in_order && attempt.incarnation == server_->incarnation()) {
@@ -184,6 +186,7 @@ void Ledger::OnGiven(int stream, absl::Span<const core::Delivery* const> batch) 
     if (daemon.draining) daemon.awaited += !std::exchange(fate.awaited, true);
     if (fate.stream != 0) LetGoOf(streams_.at(fate.stream), attempt.number);  // it was given back
     fate.said.reset();                                                        // what failed is tried again
+    fate.buried = fate.letter_failed = false;
     fate.seen = true;
     fate.stream = stream;
     fate.bytes = delivery->bytes;
@@ -210,7 +213,9 @@ const char* Ledger::BlameForGiving(const StreamRecord& record, const Attempt& at
   if (attempt.owner != record.daemon || !fate.received) return "given by a daemon that never received it";
   if (fate.sent) return "given again after its verdict";
   if (fate.acked_by_twin) return "given although its app has acked another attempt at it";
-  if (fate.buried) return "given to an app while its dead letter is under way";
+  // What could not be stored goes back when the pin does, and stays if an app wants it again before that.
+  const bool was_given_back = daemon.exclusive() && fate.letter_failed;
+  if (fate.buried && !was_given_back) return "given to an app while its dead letter is under way";
   if (fate.said) {
     if (const char* blame = BlameForRetry(attempt, fate)) return blame;
   }
@@ -269,9 +274,13 @@ void Ledger::OnResult(StreamRecord& record, core::SettleOutcome outcome, uint64_
   }
   if (outcome == core::SettleOutcome::kFailed) {
     // A Settle does not wait for a dead letter that nobody stores.
+    // A Settle does not wait for what is not done before it either, and nobody acks what another pod may have.
+    const bool unacked =
+        daemons_.at(record.daemon).options.ack_all && (record.unary || fate.in_doubt || StandsBy(record.daemon));
     const bool letter_waits = record.unary && fate.buried && now() >= fate.said_at + core::Fetched::kSettleTimeout;
     const bool explained = HealthySince(record.daemon) > fate.said_at || deleted_at_ > attempt.sent || letter_waits ||
-                           Expired(attempt, fate) || record.app_drains || daemons_.at(record.daemon).draining;
+                           unacked || GoesBackFinished(fate) || Expired(attempt, fate) || record.app_drains ||
+                           daemons_.at(record.daemon).draining;
     if (!explained) Fail(absl::StrCat("a verdict failed for no reason: delivery ", id));
   }
 }
@@ -399,8 +408,9 @@ void Ledger::AfterSettle(int stream) {
     auto given_back = daemon.attempt_of.find(id);
     if (given_back == daemon.attempt_of.end()) return Fail(absl::StrCat("told twice of delivery ", id));
     record.claims.erase(id);
-    // Given back by the daemon, maybe just now; this is judged as the NAK is.
+    // Given back by the daemon, maybe just now; this is judged as the NAK is, or was when another stream got it.
     Fate& fate = fates_[given_back->second];
+    if (fate.stream != stream) continue;
     fate.said.reset();
     if (const char* blame = BlameForRelease(*attempts_[given_back->second], fate)) {
       return Fail(absl::StrCat("told that it does not hold delivery ", id, ", which was ", blame));
@@ -438,9 +448,12 @@ void Ledger::OnHandled(uint64_t attempt) {
     // Mutation: an adoption that does not extend the lease. In doubt, it may have been with another daemon already.
     const bool was_out = fate.in_doubt && attempts_[attempt]->sent <= fate.settled_at;
     const bool lacked_its_letter = fate.foreign && fate.said == Verdict::kTerm && fate.sent == Verdict::kNak;
+    // NAKed by a daemon that was killed then: nobody knows of that any more when its token comes.
+    const bool naked_before = fate.adopter != 0 && fate.naked && daemons_.at(by.owner).killed;
     const bool letter = fate.letter_failed || (fate.buried && fate.naked) || lacked_its_letter;
     const bool explained = daemons_.at(OwnerOf(by)).killed || fate.lost || deleted_at_ > by.sent || fate.taken ||
-                           HealthySince(OwnerOf(by)) > fate.said_at || letter || was_out;
+                           HealthySince(OwnerOf(by)) >= fate.said_at || letter || was_out || naked_before ||
+                           GoesBackFinished(fate);
     if (!explained) Fail(absl::StrCat("message ", sequence, " was handled twice"));
   }
   earlier.push_back(attempt);

@@ -33,6 +33,7 @@ Simulation::Simulation(uint64_t seed, const FaultMix& mix)
       ledger_(&loop_.timers(), &trace_, &book_, mix.nats == 0 && mix.deletes == 0) {
   ModelJetStream::Options server_options = ServerOptions(dice_);
   if (mix.exclusive) MakeExclusive(dice_, server_options);
+  server_options.ack_all = mix.ack_all;
   server_ = std::make_unique<ModelJetStream>(&loop_.timers(), std::move(server_options), &ledger_);
   ledger_.Watch(server_.get());
   dead_letters_ =
@@ -102,6 +103,11 @@ core::ConsumerOptions Simulation::ConsumerOptions() {
   if (mix_.exclusive) {
     options.ordering = core::Ordering::kExclusive;
     if (dice_.Chance(0.7)) options.key.subject_token = 2;
+  }
+  if (mix_.ack_all) {
+    options.ack_all = true;
+    options.coalesce_acks = dice_.Chance(0.7);
+    if (dice_.Chance(0.5)) options.max_unacked = dice_.Between(1, 30);
   }
   options.redelivery = RedeliveryPolicy();
   if (dice_.Chance(0.2)) {

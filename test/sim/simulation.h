@@ -29,6 +29,7 @@ struct FaultMix {
   bool odd_apps = false;   // some are slow, hang, misbehave
   bool exclusive = false;  // ordering: exclusive, in a fleet of two or three
   double stalls = 0;       // of daemons
+  bool ack_all = false;    // ack_policy: all; with `exclusive`
 };
 inline std::ostream& operator<<(std::ostream& out, const FaultMix& mix) { return out << mix.name; }
 

@@ -30,7 +30,9 @@ class Trace {
     const char* what = "";
     std::array<int64_t, 3> numbers{};
   };
-  static constexpr size_t kKept = 200;  // lines
+  std::string Format(const Line& line) const;
+
+  static constexpr size_t kKept = 200;  // lines; with TRACE in the environment all are printed as they come
 
   void Mix(uint64_t value) { hash_ = (hash_ ^ value) * 0x100000001b3 + (hash_ >> 47); }
 

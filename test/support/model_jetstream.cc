@@ -317,8 +317,17 @@ bool ModelJetStream::Settle(absl::string_view reply, const core::Settlement& set
     witness_->OnVerdictLost(by);
     return false;
   }
+  const bool finishes = settlement.verdict == Verdict::kAck || settlement.verdict == Verdict::kTerm;
+  if (options_.ack_all && finishes) {
+    FinishUpTo(by, settlement);
+    Pump();
+    return true;
+  }
   auto it = pending_.find(by.stream_sequence);
   if (it == pending_.end()) return true;
+  const uint64_t as = settlement.as_consumer_sequence > 0 ? settlement.as_consumer_sequence : by.consumer_sequence;
+  const bool is_old = options_.ack_all && as <= consumer_floor_;
+  if (is_old && settlement.verdict == Verdict::kNak) return true;  // it takes it for one
   Pending& pending = it->second;
   switch (settlement.verdict) {
     case Verdict::kAck:
@@ -341,6 +350,19 @@ bool ModelJetStream::Settle(absl::string_view reply, const core::Settlement& set
   }
   Pump();
   return true;
+}
+
+// ack_policy: all. The server takes for old what does not lie above the last one by both sequences.
+void ModelJetStream::FinishUpTo(const Attempt& by, const core::Settlement& settlement) {
+  const uint64_t as = settlement.as_consumer_sequence > 0 ? settlement.as_consumer_sequence : by.consumer_sequence;
+  if (as <= consumer_floor_ || by.stream_sequence <= floor_) return;
+  consumer_floor_ = as;
+  floor_ = by.stream_sequence;
+  while (!pending_.empty() && pending_.begin()->first <= floor_) {
+    const Attempt& settled = *pending_.begin()->second.attempt;
+    Finish(settled.stream_sequence);
+    witness_->OnSettledUpTo(by, settled);
+  }
 }
 
 void ModelJetStream::Finish(uint64_t stream_sequence) {
@@ -432,7 +454,8 @@ core::ConsumerInfo ModelJetStream::info() const {
   info.pinned_client_id = pin_.id();
   info.created_ns = static_cast<int64_t>(incarnation_);
   const uint64_t unsettled = pending_.empty() ? next_sequence_ : std::min(pending_.begin()->first, next_sequence_);
-  info.ack_floor = unsettled - 1;
+  info.ack_floor = options_.ack_all ? floor_ : unsettled - 1;
+  info.ack_floor_consumer_sequence = consumer_floor_;
   return info;
 }
 
@@ -467,7 +490,7 @@ void ModelJetStream::CreateConsumer() {
   exists_ = true;
   ++incarnation_;
   next_sequence_ = 1;
-  last_consumer_sequence_ = 0;
+  last_consumer_sequence_ = floor_ = consumer_floor_ = 0;
   unsettled_ += exhausted_.size();
   exhausted_.clear();
 }

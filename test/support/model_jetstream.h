@@ -69,6 +69,7 @@ class ModelJetStream {
     // A message leaves this late at most, when the followers know of it; "Batch Completed" and "too large" do not wait
     // (2.12 and later, replicas). 0: at once.
     absl::Duration most_replication = absl::ZeroDuration();
+    bool ack_all = false;  // ack_policy: all
     uint64_t seed = 1;
   };
 
@@ -89,6 +90,8 @@ class ModelJetStream {
     virtual void OnSentToTheDead(const Attempt&) {}  // on a connection that is gone, which the server has not noticed
     virtual void OnVerdictLost(const Attempt&) {}    // no leader, or no such consumer
     virtual void OnSettled(const Attempt& /*by*/, core::Verdict) {}  // acked or terminated
+    // With ack_policy: all: `by` has acked or terminated it, among others.
+    virtual void OnSettledUpTo(const Attempt& /*by*/, const Attempt& /*settled*/) {}
     virtual void OnNaked(const Attempt& /*by*/, const Attempt& /*current*/) {}
     virtual void OnExhausted(const Attempt&) {}  // max_deliver: gone for good
     // At the daemon.
@@ -205,6 +208,7 @@ class ModelJetStream {
   void CheckPending();
   void ArmCheck(absl::Time due);
   void Finish(uint64_t stream_sequence);
+  void FinishUpTo(const Attempt& by, const core::Settlement& settlement);
 
   base::Timers* const timers_;
   const Options options_;
@@ -235,6 +239,8 @@ class ModelJetStream {
   uint64_t incarnation_ = 1;
   uint64_t next_sequence_ = 1;
   uint64_t last_consumer_sequence_ = 0;
+  uint64_t floor_ = 0;                   // of ack_policy: all, by stream sequence
+  uint64_t consumer_floor_ = 0;          // the same by consumer sequence
   std::map<uint64_t, Pending> pending_;  // by stream sequence
   std::deque<uint64_t> redelivery_;      // in the order of the NAKs and of the ends of ack waits
   std::unordered_map<uint64_t, uint64_t> num_delivered_;

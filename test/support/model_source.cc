@@ -8,6 +8,12 @@ namespace {
 
 constexpr absl::Duration kReconnectWait = absl::Milliseconds(100);
 
+// The reason is for people, and a view.
+core::Settlement Travelling(core::Settlement settlement) {
+  settlement.term_reason = {};
+  return settlement;
+}
+
 // What core gets of one attempt; the views point into it.
 struct Content {
   std::string reply;
@@ -165,8 +171,8 @@ void ModelSource::Confirm(absl::string_view reply, const core::Settlement& settl
   CheckUse(told_connected_, "Confirm() while not connected");
   witness_->OnVerdictSent(server_->FindAttempt(reply), settlement, {true, PullIsOpen(), options_.owner});
   const uint64_t request = BeginQuestion(tag);
-  Up([this, request, reply = std::string(reply), verdict = settlement.verdict, delay = settlement.nak_delay] {
-    if (!server_->Settle(reply, {verdict, delay, {}})) return;
+  Up([this, request, reply = std::string(reply), settlement = Travelling(settlement)] {
+    if (!server_->Settle(reply, settlement)) return;
     Down([this, request] { End(request, core::ConsumerInfo()); });
   });
 }
@@ -188,9 +194,7 @@ uint64_t ModelSource::BeginQuestion(uint64_t tag) {
 void ModelSource::Settle(absl::string_view reply, const core::Settlement& settlement) {
   CheckUse(told_connected_, "Settle() while not connected");
   witness_->OnVerdictSent(server_->FindAttempt(reply), settlement, {false, PullIsOpen(), options_.owner});
-  Up([this, reply = std::string(reply), verdict = settlement.verdict, delay = settlement.nak_delay] {
-    server_->Settle(reply, {verdict, delay, {}});
-  });
+  Up([this, reply = std::string(reply), settlement = Travelling(settlement)] { server_->Settle(reply, settlement); });
 }
 
 void ModelSource::CloseIntake() {
