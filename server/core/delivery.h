@@ -56,6 +56,7 @@ struct Delivery {
   absl::Time not_before = absl::InfinitePast();  // of the next attempt
 
   absl::Time received;      // by this daemon
+  absl::Time given = absl::InfiniteFuture();  // to the app that holds it, by this daemon; else InfiniteFuture
   absl::Duration ack_wait;  // of this attempt
   absl::Time ready_since;   // when it last became READY
   absl::Time ack_deadline;  // the server hears of it by then, or delivers it again

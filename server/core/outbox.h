@@ -12,6 +12,7 @@
 #include "base/backoff.h"
 #include "base/timers.h"
 #include "core/delivery.h"
+#include "core/histogram.h"
 #include "core/message_source.h"
 #include "core/settlement.h"
 
@@ -67,6 +68,8 @@ class Outbox {
 
   bool connected() const { return connected_; }
   uint64_t unconfirmed() const { return end_ - begin_; }
+  // From asking the server about a verdict until its answer: each claimed one, and one in kFenceEvery of the others.
+  const Histogram& ack_duration() const { return ack_duration_; }
 
  private:
   struct Entry {
@@ -77,6 +80,7 @@ class Outbox {
     bool again;  // there was no answer: to be sent once more
     absl::Duration nak_delay;
     absl::Time ack_deadline;
+    absl::Time asked;  // about a claimed one, last
     Claim claim;
   };
   struct Waiter {
@@ -116,6 +120,9 @@ class Outbox {
   uint64_t vouched_ = 0;  // those before it stay for their claims alone
   uint64_t end_ = 0;
 
+  Histogram ack_duration_;
+
+  absl::Time confirming_since_;
   uint64_t confirming_ = 0;            // all entries before this one are confirmed by the answer under way; 0: none is
   uint64_t confirm_at_ = kFenceEvery;  // ask with the verdict that makes it as many
   base::Timer retry_;                  // of questions that had no answer
