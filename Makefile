@@ -5,6 +5,7 @@ DEBIAN_PACKAGES := \
   build-essential ccache cmake git lld ninja-build pkg-config \
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc \
   libnats-dev libabsl-dev libcli11-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev \
+  libcivetweb-dev prometheus-cpp-dev \
   libssl-dev libgtest-dev libgmock-dev nats-server openssl procps python3 \
   clang-format clang-tidy
 
