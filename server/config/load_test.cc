@@ -454,5 +454,24 @@ TEST(Load, FilesThatCannotBeRead) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(Load, SecretsInFilesOfTheirOwn) {
+  const std::string path = testing::TempDir() + "/sluice-load-secret";
+  std::ofstream(path) << "s3cret\n";
+  const auto load = [](const std::string& nats) {
+    return Parse("nats: {" + nats + "}\nconsumers: [{name: a, stream: A}]\n", "sluice.yaml", {},
+                 [](const std::string&) { return std::nullopt; });
+  };
+  Loaded loaded = load("user: app, password_file: " + path);
+  ASSERT_TRUE(loaded.ok()) << loaded.problems.front().ToString();
+  EXPECT_EQ(loaded.config.nats.password, "s3cret");
+  loaded = load("token_file: " + path);
+  ASSERT_TRUE(loaded.ok()) << loaded.problems.front().ToString();
+  EXPECT_EQ(loaded.config.nats.token, "s3cret");
+  for (const std::string& bad : {"password_file: " + path, "user: app, password: x, password_file: " + path,
+                                 "user: app, token_file: " + path, std::string("token_file: /nowhere")}) {
+    EXPECT_FALSE(load(bad).ok()) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace sluice::config
