@@ -12,17 +12,17 @@ namespace sluice::admin {
 // The connection to NATS, as of now.
 struct NatsFacts {
   bool connected = false;
-  std::string url;         // without credentials
+  std::string url;  // without credentials
   uint64_t reconnects = 0;
   std::string last_error;  // why it is not connected
 };
 
 // What became of the configuration since the start, which itself needs a good one.
 struct ReloadFacts {
-  bool successful = true;      // the last reload, or there was none
-  std::string problem;         // of the last reload; empty: none
-  absl::Time last_success;     // the start, or the last reload that was good
-  uint64_t reloads = 0;        // good ones
+  bool successful = true;   // the last reload, or there was none
+  std::string problem;      // of the last reload; empty: none
+  absl::Time last_success;  // the start, or the last reload that was good
+  uint64_t reloads = 0;     // good ones
 };
 
 // What this room asks of the rest of the process, and cannot see itself; wired by app. Everything outlives the server.

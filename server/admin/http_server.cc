@@ -35,9 +35,9 @@ const char* Reason(int status) {
 }
 
 void Write(mg_connection* connection, const Response& response, bool with_body) {
-  std::string text = absl::StrCat("HTTP/1.1 ", response.status, " ", Reason(response.status),
-                                  "\r\nContent-Type: ", response.content_type, "\r\nContent-Length: ",
-                                  response.body.size(), "\r\nCache-Control: no-store\r\nConnection: close\r\n");
+  std::string text = absl::StrCat(
+      "HTTP/1.1 ", response.status, " ", Reason(response.status), "\r\nContent-Type: ", response.content_type,
+      "\r\nContent-Length: ", response.body.size(), "\r\nCache-Control: no-store\r\nConnection: close\r\n");
   if (!response.allow.empty()) absl::StrAppend(&text, "Allow: ", response.allow, "\r\n");
   absl::StrAppend(&text, "\r\n", with_body ? response.body : "");
   mg_write(connection, text.data(), text.size());
@@ -88,9 +88,8 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string&
     if (told != nullptr && told->context == nullptr && told->error.empty()) told->error = message;
     return 1;
   };
-  const char* options[] = {"listening_ports",    address.c_str(),   "num_threads",       kThreads,
-                           "request_timeout_ms", kRequestTimeoutMs, "enable_keep_alive", "no",
-                           nullptr};
+  const char* options[] = {"listening_ports", address.c_str(),     "num_threads", kThreads, "request_timeout_ms",
+                           kRequestTimeoutMs, "enable_keep_alive", "no",          nullptr};
   mg_context* const context = mg_start(&callbacks, gate.get(), options);
   if (context == nullptr) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", address, gate->error.empty() ? "" : ": ",

@@ -126,8 +126,8 @@ constexpr ConsumerMetric kConsumerMetrics[] = {
     {"sluice_drain_duration_seconds", MetricType::Gauge,
      "How long the drain has taken so far, or took until its end, in seconds; 0 without one.",
      [](const ConsumerSnapshot& c) { return absl::ToDoubleSeconds(c.drain_elapsed); }},
-    {"sluice_drain_awaited_total", MetricType::Counter, "Messages with apps whose verdict the drain waits or waited for.",
-     Reported<&DrainReport::awaited>},
+    {"sluice_drain_awaited_total", MetricType::Counter,
+     "Messages with apps whose verdict the drain waits or waited for.", Reported<&DrainReport::awaited>},
     {"sluice_drain_released_total", MetricType::Counter,
      "Messages that no app had seen, given back to JetStream by the drain.", Reported<&DrainReport::released>},
     {"sluice_drain_naked_total", MetricType::Counter,
@@ -158,10 +158,10 @@ constexpr HistogramMetric kHistogramMetrics[] = {
 constexpr char kStateName[] = "sluice_consumer_state";
 constexpr char kStateHelp[] =
     "1 for the state that the consumer is in, 0 for the others; label state, as in docs/operations.md.";
-constexpr core::ConsumerState kStates[] = {
-    core::ConsumerState::kServing, core::ConsumerState::kNatsDown,        core::ConsumerState::kConsumerMissing,
-    core::ConsumerState::kPaused,  core::ConsumerState::kConsumerInvalid, core::ConsumerState::kPinnedElsewhere,
-    core::ConsumerState::kProbing};
+constexpr core::ConsumerState kStates[] = {core::ConsumerState::kServing,         core::ConsumerState::kNatsDown,
+                                           core::ConsumerState::kConsumerMissing, core::ConsumerState::kPaused,
+                                           core::ConsumerState::kConsumerInvalid, core::ConsumerState::kPinnedElsewhere,
+                                           core::ConsumerState::kProbing};
 
 constexpr char kBuildInfoName[] = "sluice_build_info";
 constexpr char kBuildInfoHelp[] = "1; label version is the daemon's.";
@@ -220,7 +220,10 @@ ClientMetric HistogramValue(const core::Histogram& histogram, Labels labels) {
 }
 
 MetricFamily BuildInfo(const Measured& measured) {
-  return {kBuildInfoName, kBuildInfoHelp, MetricType::Gauge, {Value(MetricType::Gauge, 1, {{"version", measured.version}})}};
+  return {kBuildInfoName,
+          kBuildInfoHelp,
+          MetricType::Gauge,
+          {Value(MetricType::Gauge, 1, {{"version", measured.version}})}};
 }
 
 MetricFamily States(const Measured& measured) {

@@ -14,7 +14,7 @@ struct Measured {
   std::string version;
   Snapshot loop;
   ReloadFacts reload;
-  bool alive = true;        // the watchdog's word
+  bool alive = true;  // the watchdog's word
   absl::Duration loop_lag;
 };
 

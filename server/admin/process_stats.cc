@@ -21,7 +21,9 @@ constexpr size_t kFirstField = 3;
 constexpr size_t kStartTime = 22;  // in ticks after boot
 constexpr size_t kResident = 24;   // in pages
 
-double Seconds(const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; }
+double Seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
 
 std::vector<std::string> StatFields() {
   std::ifstream file("/proc/self/stat");

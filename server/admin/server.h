@@ -19,7 +19,7 @@ namespace sluice::admin {
 struct ServerOptions {
   std::string listen{};  // host:port, port 0: any free one
   Readiness readiness = Readiness::kNats;
-  bool quit = false;                                   // POST /quitquitquit is obeyed
+  bool quit = false;                                    // POST /quitquitquit is obeyed
   absl::Duration liveness_timeout = absl::Seconds(15);  // of silence, before /livez fails
 };
 
@@ -44,7 +44,7 @@ class Server {
   const Facts facts_;
   const absl::Duration liveness_timeout_;
   const LoopView view_;
-  std::atomic<bool> started_{false};   // with it, watchdog_ is there
+  std::atomic<bool> started_{false};  // with it, watchdog_ is there
   std::unique_ptr<Watchdog> watchdog_;
   const Handler handler_;
   std::unique_ptr<HttpServer> http_;  // last: it calls into the others

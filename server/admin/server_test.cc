@@ -19,9 +19,9 @@
 namespace sluice::admin {
 namespace {
 
+using test::HttpAnswer;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-using test::HttpAnswer;
 
 int Connect(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM, 0);

@@ -66,9 +66,8 @@ bool Watchdog::LoopAnswers() {
     absl::MutexLock lock(&shared->mutex);
     shared->answered = question;
   });
-  const auto done = [this, question]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    return shared_->answered == question || shared_->ending;
-  };
+  const auto done = [this, question]()
+                        ABSL_NO_THREAD_SAFETY_ANALYSIS { return shared_->answered == question || shared_->ending; };
   absl::MutexLock lock(&shared_->mutex);
   const bool in_time = shared_->mutex.AwaitWithTimeout(absl::Condition(&done), round_);
   loop_lag_ns_.store(absl::ToInt64Nanoseconds(absl::Now() - asked), std::memory_order_relaxed);

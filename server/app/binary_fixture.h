@@ -27,9 +27,9 @@ class ConfiguredTest : public ::testing::Test {
   ConfiguredTest() { Configure(""); }
 
   void Configure(const std::string& more, const std::string& consumer = "") {
-    integration::WriteFile(file_, absl::StrCat("nats: {servers: 'nats://127.0.0.1:1'}\n", "listen: {unix: ", dir_ / "s.sock", "}\n",
-                                  "drain: {timeout: 500ms}\n", more,
-                                  "consumers:\n  - name: orders\n    stream: ORDERS\n", consumer));
+    integration::WriteFile(file_, absl::StrCat("nats: {servers: 'nats://127.0.0.1:1'}\n",
+                                               "listen: {unix: ", dir_ / "s.sock", "}\n", "drain: {timeout: 500ms}\n",
+                                               more, "consumers:\n  - name: orders\n    stream: ORDERS\n", consumer));
   }
   std::string Problem(int line, int column) const { return absl::StrCat(file_, ":", line, ":", column, ": "); }
 
@@ -46,7 +46,8 @@ class ServeTest : public ConfiguredTest {
     std::vector<std::string> command = {integration::SluiceBinary(), "serve", "-c", file_};
     command.insert(command.end(), more.begin(), more.end());
     auto process = std::make_unique<integration::Process>(command, dir_ / "out", dir_ / "log");
-    EXPECT_TRUE(integration::Eventually([&] { return IsHealthy() || process->Wait(absl::ZeroDuration()).has_value(); })) << Log();
+    EXPECT_TRUE(integration::Eventually([&] { return IsHealthy() || process->Wait(absl::ZeroDuration()).has_value(); }))
+        << Log();
     EXPECT_EQ(process->Wait(absl::ZeroDuration()), std::nullopt) << Log();
     return process;
   }

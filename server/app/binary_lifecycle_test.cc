@@ -66,9 +66,7 @@ class LifecycleTest : public ServeTest {
     more.insert(more.begin(), {"drain", "--address", address_});
     return Sluice(more);
   }
-  void ExpectEnds(Process& process, int exit_code = kExitOk) {
-    EXPECT_EQ(process.Wait(kPatience), exit_code) << Log();
-  }
+  void ExpectEnds(Process& process, int exit_code = kExitOk) { EXPECT_EQ(process.Wait(kPatience), exit_code) << Log(); }
 
   int port_ = 0;
 };
@@ -177,7 +175,8 @@ TEST_F(LifecycleTest, WaitReturnsWhenItServes) {
   EXPECT_THAT(early.err, StartsWith("sluice wait: gave up after 200ms: no daemon at " + address_));
   EXPECT_EQ(std::count(early.err.begin(), early.err.end(), '\n'), 1) << early.err;
 
-  Process wait({SluiceBinary(), "wait", "--address", address_, "--timeout", "40s"}, dir_ / "wait.out", dir_ / "wait.err");
+  Process wait({SluiceBinary(), "wait", "--address", address_, "--timeout", "40s"}, dir_ / "wait.out",
+               dir_ / "wait.err");
   const auto process = Serve();
   EXPECT_EQ(wait.Wait(kPatience), kExitOk);
   EXPECT_THAT(ReadFile(dir_ / "wait.out"), StartsWith("serving, after "));
@@ -348,7 +347,8 @@ TEST_F(ReloadTest, WhatCannotChangeIsNamedAndChangesNothing) {
   const auto process = ServeAdmin();
   Rewrite("log: {level: debug}\n", "    pull: {batch: 7}\n");
   ASSERT_TRUE(MetricBecomes(0));
-  EXPECT_THAT(Log(), HasSubstr("cannot change while the daemon runs: consumers[0].pull.batch; restart it, or set them back"));
+  EXPECT_THAT(Log(),
+              HasSubstr("cannot change while the daemon runs: consumers[0].pull.batch; restart it, or set them back"));
   ASSERT_EQ(Drain({"--wait"}).exit_code, kExitOk);
   EXPECT_EQ(Log().find("\"debug\""), std::string::npos) << "not even the rest of it";
   process->Signal(SIGTERM);
@@ -383,7 +383,8 @@ TEST_F(ReloadTest, AClosedTerminalDrains) {
   });
   ASSERT_TRUE(Eventually([this] { return IsHealthy(); }));
   kill(pid, SIGHUP);  // somebody asks for a reload, on a terminal that is there
-  ASSERT_TRUE(Eventually([&] { return ReadTerminal(terminal).find("the configuration is reloaded") != std::string::npos; }));
+  ASSERT_TRUE(
+      Eventually([&] { return ReadTerminal(terminal).find("the configuration is reloaded") != std::string::npos; }));
   close(terminal);
   int status = 0;
   pid_t ended = 0;

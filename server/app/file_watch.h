@@ -7,9 +7,9 @@
 
 namespace sluice::app {
 
-// Whether files have changed since one last knew them: one that was written, replaced, or swapped by way of a symlink as
-// Kubernetes does with the folders of ConfigMaps and Secrets (`..data`). Whoever owns it asks now and then; a file's own
-// content is not read, and no kernel resource is held, of which a node has too few.
+// Whether files have changed since one last knew them: one that was written, replaced, or swapped by way of a symlink
+// as Kubernetes does with the folders of ConfigMaps and Secrets (`..data`). Whoever owns it asks now and then; a file's
+// own content is not read, and no kernel resource is held, of which a node has too few.
 class FileWatch {
  public:
   explicit FileWatch(std::vector<std::string> paths) { Reset(std::move(paths)); }

@@ -46,8 +46,8 @@ class Process {
   // Starts the drain if it does not run; `drained` once it is over. Once.
   void Terminate(DrainedCallback drained);
 
-  // Moves to a connection to NATS with this login, see jetstream::Connection::Replace(); `news` as there, on the loop. A
-  // daemon that drains stays with what it has.
+  // Moves to a connection to NATS with this login, see jetstream::Connection::Replace(); `news` as there, on the loop.
+  // A daemon that drains stays with what it has.
   void LogIn(const config::Nats& nats, jetstream::Connection::ReplaceCallback news);
 
   // Ends the gRPC side, then the NATS side. After the drain; takes a few seconds at most. An error: what was sent last

@@ -125,7 +125,8 @@ int Serve(const ConfigSource& source) {
   auto log = std::make_unique<StderrLog>(loaded.config.log);
   LogLint(loaded);
   ReloadStatus reloads(absl::Now());
-  Process process(loaded.config, [&signals] { signals.Terminate(); }, &reloads);
+  Process process(
+      loaded.config, [&signals] { signals.Terminate(); }, &reloads);
   if (const absl::Status status = process.Start(); !status.ok()) {
     return FailStart(absl::StrCat(source.File(), ": ", status.message()));
   }

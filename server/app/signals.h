@@ -25,8 +25,9 @@ class Signals {
   // Waits for SIGTERM, SIGINT, SIGHUP, kReload or kWoken, and returns which; kNothing if none comes within `patience`.
   // The making thread.
   //
-  // Two wishes come as the signal SIGHUP. The kernel sends it when a terminal is closed, and shells pass that on to what
-  // they have started; then the process has no terminal any more: SIGHUP. Else somebody asks for a reload: kReload.
+  // Two wishes come as the signal SIGHUP. The kernel sends it when a terminal is closed, and shells pass that on to
+  // what they have started; then the process has no terminal any more: SIGHUP. Else somebody asks for a reload:
+  // kReload.
   int Wait(absl::Duration patience = absl::InfiniteDuration());
   // Any thread: makes Wait() return kWoken.
   void Wake();

@@ -11,7 +11,9 @@
 namespace sluice::app {
 
 StderrLog::StderrLog(const config::Log& options)
-    : level_(options.level), format_(options.format), thread_(std::make_shared<spdlog::details::thread_pool>(kQueuedLines, 1)) {
+    : level_(options.level),
+      format_(options.format),
+      thread_(std::make_shared<spdlog::details::thread_pool>(kQueuedLines, 1)) {
   logger_ = std::make_shared<spdlog::async_logger>("sluice", std::make_shared<spdlog::sinks::stderr_sink_st>(), thread_,
                                                    spdlog::async_overflow_policy::overrun_oldest);
   logger_->set_pattern("%v");  // lines come formatted

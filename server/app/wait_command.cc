@@ -45,7 +45,8 @@ int Wait(const Options& options) {
     why = serving.ok() ? "it does not serve: it starts, or it drains" : std::string(serving.status().message());
     absl::SleepFor(std::min(kPause, latest - absl::Now()));
   }
-  std::fprintf(stderr, "sluice wait: gave up after %s: %s\n", absl::FormatDuration(options.timeout).c_str(), why.c_str());
+  std::fprintf(stderr, "sluice wait: gave up after %s: %s\n", absl::FormatDuration(options.timeout).c_str(),
+               why.c_str());
   return kExitUnavailable;
 }
 

@@ -51,10 +51,19 @@ void AppendDifferences(const Flat& one, const Flat& other, std::vector<std::stri
 }  // namespace
 
 const std::vector<std::string>& LiveKeys() {
-  static const auto* const keys = new std::vector<std::string>{
-      "nats.name",       "nats.user",             "nats.password",       "nats.password_file", "nats.token",
-      "nats.token_file", "nats.credentials_file", "nats.nkey_seed_file", "nats.tls.",          "nats.reconnect_wait",
-      "log.",            "reload.",               "deployment."};
+  static const auto* const keys = new std::vector<std::string>{"nats.name",
+                                                               "nats.user",
+                                                               "nats.password",
+                                                               "nats.password_file",
+                                                               "nats.token",
+                                                               "nats.token_file",
+                                                               "nats.credentials_file",
+                                                               "nats.nkey_seed_file",
+                                                               "nats.tls.",
+                                                               "nats.reconnect_wait",
+                                                               "log.",
+                                                               "reload.",
+                                                               "deployment."};
   return *keys;
 }
 

@@ -30,7 +30,7 @@ struct Nats {
   std::vector<std::string> servers = {"nats://127.0.0.1:4222"};
   std::string name = "sluice";
   std::string user;
-  std::string password;       // also what is in password_file
+  std::string password;  // also what is in password_file
   std::string password_file;
   std::string token;  // also what is in token_file
   std::string token_file;

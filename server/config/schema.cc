@@ -78,15 +78,15 @@ Kind<Admin> AdminKind() {
        "HTTP address of probes and metrics; in a pod `0.0.0.0:9422`, as the kubelet asks at the pod's own. Port 0 lets "
        "the system choose. Empty: none."},
       {"readiness", &Admin::readiness,
-       OneOf<Readiness>({{"process", Readiness::kProcess},
-                         {"nats", Readiness::kNats},
-                         {"consumers", Readiness::kConsumers}}),
+       OneOf<Readiness>(
+           {{"process", Readiness::kProcess}, {"nats", Readiness::kNats}, {"consumers", Readiness::kConsumers}}),
        "What `/readyz` asks for, besides that no drain runs: `process`: nothing; `nats`: the connection to NATS; "
        "`consumers`: also that no consumer is missing or invalid."},
       {"liveness_timeout", &Admin::liveness_timeout, DurationIn(absl::Milliseconds(300), absl::Minutes(10)),
        "How long the event loop or the gRPC listener may be silent before `/livez` fails."},
       {"quit", &Admin::quit, Boolean(),
-       "Obeys `POST /quitquitquit` from 127.0.0.1: drains, and ends the process. For Jobs with an ordinary container as "
+       "Obeys `POST /quitquitquit` from 127.0.0.1: drains, and ends the process. For Jobs with an ordinary container "
+       "as "
        "sidecar."},
   });
 }

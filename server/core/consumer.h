@@ -54,9 +54,9 @@ class Consumer final : private Intake::Owner,
   };
   // Of this moment.
   struct Gauges {
-    uint64_t streams = 0;      // open app streams, without calls
-    uint64_t in_flight = 0;    // messages with apps
-    uint64_t buffered = 0;     // received, not given to an app yet
+    uint64_t streams = 0;          // open app streams, without calls
+    uint64_t in_flight = 0;        // messages with apps
+    uint64_t buffered = 0;         // received, not given to an app yet
     uint64_t num_pending = 0;      // not delivered to any pod yet: see Backlog
     uint64_t num_ack_pending = 0;  // with all pods, without a verdict: the same
   };

@@ -12,9 +12,9 @@ namespace sluice::core {
 class Histogram {
  public:
   static constexpr std::array<absl::Duration, 11> kBounds = {
-      absl::Milliseconds(5),   absl::Milliseconds(10),  absl::Milliseconds(25), absl::Milliseconds(50),
-      absl::Milliseconds(100), absl::Milliseconds(250), absl::Milliseconds(500), absl::Seconds(1),
-      absl::Milliseconds(2500), absl::Seconds(5),       absl::Seconds(10)};
+      absl::Milliseconds(5),    absl::Milliseconds(10),  absl::Milliseconds(25),  absl::Milliseconds(50),
+      absl::Milliseconds(100),  absl::Milliseconds(250), absl::Milliseconds(500), absl::Seconds(1),
+      absl::Milliseconds(2500), absl::Seconds(5),        absl::Seconds(10)};
 
   void Observe(absl::Duration took) {
     size_t bucket = 0;

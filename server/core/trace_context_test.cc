@@ -22,10 +22,11 @@ TEST(TraceContext, ReadsTraceparent) {
 
 TEST(TraceContext, WhatIsNotValidIsNone) {
   EXPECT_EQ(TraceIdOf("trace", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), "");
-  for (const char* value :
-       {"", "00-4bf9", "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
-        "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", "00-4bf92f3577b34da6a3ce929d0e0e473\"-00f067aa0ba902b7-01",
-        "00-4bf92f3577b34da6a3ce929d0e0e4736100f067aa0ba902b7-01", "0-44bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1"}) {
+  for (const char* value : {"", "00-4bf9", "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+                            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+                            "00-4bf92f3577b34da6a3ce929d0e0e473\"-00f067aa0ba902b7-01",
+                            "00-4bf92f3577b34da6a3ce929d0e0e4736100f067aa0ba902b7-01",
+                            "0-44bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1"}) {
     EXPECT_EQ(TraceIdOf("traceparent", value), "") << value;
   }
 }

@@ -221,7 +221,8 @@ void Connection::OnGivenUp(const std::string& why) {
 void Connection::Replace(ConnectionOptions options, ReplaceCallback news) {
   absl::StatusOr<NatsPtr<natsOptions>> nats_options = MakeNatsOptions(options);
   if (!nats_options.ok()) {
-    base::LogError("the login to NATS cannot be used; what was before stays", {{"err", nats_options.status().message()}});
+    base::LogError("the login to NATS cannot be used; what was before stays",
+                   {{"err", nats_options.status().message()}});
     return news(nats_options.status());
   }
   successor_ = std::make_unique<Successor>(&loop_->timers());
@@ -267,8 +268,7 @@ void Connection::OnSuccessorDialled(NatsPtr<natsConnection> raw) {
   // Behind the flush the server has all that was written to the connection before, so that the order of the verdicts is
   // kept over the move. It holds up the loop for one round trip.
   const bool seamless = nats_ != nullptr && IsUp();
-  if (seamless &&
-      natsConnection_FlushTimeout(nats_->get(), absl::ToInt64Milliseconds(kMoveFlushTimeout)) != NATS_OK) {
+  if (seamless && natsConnection_FlushTimeout(nats_->get(), absl::ToInt64Milliseconds(kMoveFlushTimeout)) != NATS_OK) {
     return fail("the server does not answer on the connection before");
   }
   if (!seamless) OnDown();  // as any loss: what was not vouched for is sent again

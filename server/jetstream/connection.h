@@ -150,7 +150,7 @@ class Connection {
   const std::shared_ptr<Replies> replies_sink_;       // the same
 
   std::shared_ptr<NatsConnection> nats_;  // shared with tasks of the side thread; null while dialling
-  Options nats_options_;                   // of nats_
+  Options nats_options_;                  // of nats_
   std::unique_ptr<Successor> successor_;  // null: none is wanted
   struct Retired {
     std::shared_ptr<NatsConnection> nats;

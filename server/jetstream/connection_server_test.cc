@@ -328,8 +328,7 @@ TEST_P(TlsTest, TrustsAnybodyIfToldTo) {
 
 class ReplaceTest : public ConnectionTest {
  protected:
-  static constexpr char kBoth[] =
-      "authorization { users: [ { user: old, password: a }, { user: new, password: b } ] }";
+  static constexpr char kBoth[] = "authorization { users: [ { user: old, password: a }, { user: new, password: b } ] }";
   static constexpr char kOld[] = "authorization { users: [ { user: old, password: a } ] }";
   static constexpr char kNew[] = "authorization { users: [ { user: new, password: b } ] }";
 
@@ -347,9 +346,7 @@ class ReplaceTest : public ConnectionTest {
     return Eventually([this] { return loop_.Run([this] { return witness_.told.size() == 1; }); });
   }
   void Replace(const ConnectionOptions& options) {
-    loop_.Run([&] {
-      connection_->Replace(options, [this](const absl::Status& status) { news_.push_back(status); });
-    });
+    loop_.Run([&] { connection_->Replace(options, [this](const absl::Status& status) { news_.push_back(status); }); });
   }
   size_t News() {
     return loop_.Run([this] { return news_.size(); });

@@ -73,10 +73,11 @@ class JetStreamSource final : public core::MessageSource, private Connection::Li
   std::shared_ptr<Inbox> inbox_;   // shared with the task that drains it
   uint64_t inbox_generation_ = 0;  // of the connection, when inbox_ was opened
   int open_inboxes_ = 0;           // more than one for a while, when a connection replaced another
-  std::vector<std::shared_ptr<Inbox>> old_inboxes_;  // of connections before, on which a pull may be open; not with OnEnd()
-  base::Timer retire_;                               // by when it is not
-  absl::Time pull_over_ = absl::InfinitePast();      // when the last pull has ended for certain
-  bool term_reason_ = false;       // the consumer's leader understands it
+  std::vector<std::shared_ptr<Inbox>>
+      old_inboxes_;                              // of connections before, on which a pull may be open; not with OnEnd()
+  base::Timer retire_;                           // by when it is not
+  absl::Time pull_over_ = absl::InfinitePast();  // when the last pull has ended for certain
+  bool term_reason_ = false;                     // the consumer's leader understands it
   bool closing_ = false;
   std::vector<core::Message> batch_;  // kept for its capacity
   std::string payload_;               // kept for its capacity

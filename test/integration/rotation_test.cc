@@ -85,7 +85,8 @@ TEST_P(RotationTest, ManyRotationsLoseNothing) {
   for (int i = 0; i < 10; ++i) {
     const size_t seen = daemon_->Log().size();
     MountSecret(i % 2 == 0 ? kNew : kOld);
-    ASSERT_TRUE(Eventually([&] { return daemon_->Log().find("the configuration is reloaded", seen) != std::string::npos; }));
+    ASSERT_TRUE(
+        Eventually([&] { return daemon_->Log().find("the configuration is reloaded", seen) != std::string::npos; }));
     ASSERT_TRUE(AwaitHandled(50));
   }
   ExpectNobodyNoticed(SettleUp());

@@ -37,8 +37,8 @@ std::string Exchange(const std::string& address, int port, const std::string& re
 }  // namespace
 
 HttpAnswer HttpAt(const std::string& address, const std::string& method, int port, const std::string& path) {
-  const std::string text =
-      Exchange(address, port, absl::StrCat(method, " ", path, " HTTP/1.1\r\nHost: sluice\r\nContent-Length: 0\r\n\r\n"));
+  const std::string text = Exchange(
+      address, port, absl::StrCat(method, " ", path, " HTTP/1.1\r\nHost: sluice\r\nContent-Length: 0\r\n\r\n"));
   const size_t end = text.find("\r\n\r\n");
   HttpAnswer answer;
   if (end == std::string::npos) return answer;

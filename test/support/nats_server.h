@@ -47,7 +47,7 @@ class NatsServer {
   // With another configuration, as `nats-server --signal reload`; returns when it says so. Whom it admits no more, it
   // disconnects.
   absl::Status Reload(const std::string& config);
-  absl::Status Restart();   // on the same port and store; returns when it greets
+  absl::Status Restart();  // on the same port and store; returns when it greets
   absl::Status AwaitGreeting();
 
  private:
