@@ -39,9 +39,13 @@ class RotationTest : public IntegrationTest {
     if (!fs::exists(secret / "seed")) fs::create_symlink("..data/seed", secret / "seed");
   }
   bool Start(const std::vector<NKey>& admitted) {
-    if (!StartServer()) return false;
+    auto server = test::NatsServer::Start({.binary = GetParam(), .config = Admitting(admitted)});
+    EXPECT_TRUE(server.ok()) << server.status();
+    if (!server.ok()) return false;
+    server_ = *std::move(server);
+    options_.nats_url = server_->url();
+    if (!ConnectAdmin() || !admin_->CreateStream(kStream, {"s.>"}).ok()) return false;
     MountSecret(kOld);
-    if (!server_->Reload(Admitting(admitted)).ok()) return false;
     yaml_ = options_.ToYaml(SocketPath(dir_.path()));
     const std::string login = absl::StrCat("nats:\n  nkey_seed_file: ", dir_ / "secret/seed");
     yaml_.replace(0, sizeof("nats:") - 1, login);
