@@ -44,6 +44,7 @@ TEST(Binary, EveryCommandHasHelpWithExamples) {
                                                                                        {"drain"},
                                                                                        {"status"},
                                                                                        {"redrive"},
+                                                                                       {"wait"},
                                                                                        {"healthcheck"},
                                                                                        {"config", "check"},
                                                                                        {"config", "print"},

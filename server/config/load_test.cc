@@ -165,7 +165,7 @@ const Fault kFaults[] = {
     {"UnlikeAnyKey", WithConsumer("drain: {banana: 1}\n"), "f.yaml:1:9: unknown key 'banana'; known here: timeout"},
     {"MergeKey", WithConsumer("drain: {<<: {timeout: 1s}}\n"), "f.yaml:1:9: unknown key '<<'; known here: timeout"},
     {"KeyWithLineBreak", WithConsumer("\"a\\nb\": 1\n"),
-     "f.yaml:1:1: unknown key 'a?b'; known here: nats, listen, log, drain, deployment, consumers"},
+     "f.yaml:1:1: unknown key 'a?b'; known here: nats, listen, admin, log, reload, drain, deployment, consumers"},
     {"DuplicateKey", WithConsumer("log: {level: info}\nlog: {level: error}\n"),
      "f.yaml:2:1: duplicate key 'log', first on line 1; remove one"},
     {"KeyThatIsAList", WithConsumer("? [a]\n: b\n"),
@@ -183,7 +183,8 @@ const Fault kFaults[] = {
     {"ListForMapping", WithConsumer("drain: [1s]\n"),
      "f.yaml:1:8: drain: expected a mapping with the keys timeout, found a list; write 'key: value' lines, indented"},
     {"ListForRoot", "- name: o",
-     "f.yaml:1:1: expected a mapping with the keys nats, listen, log, drain, deployment, consumers, found a list; "
+     "f.yaml:1:1: expected a mapping with the keys nats, listen, admin, log, reload, drain, deployment, consumers, "
+     "found a list; "
      "write "
      "'key: value' lines, indented"},
     {"MappingForScalar", WithConsumer("drain:\n  timeout: {s: 5}\n"),
