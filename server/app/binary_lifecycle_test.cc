@@ -51,12 +51,15 @@ class LifecycleTest : public ServeTest {
     FindPort();
     return process;
   }
+  // The line comes a moment later than the answer.
   void FindPort() {
-    for (absl::string_view line : absl::StrSplit(Log(), '\n', absl::SkipEmpty())) {
-      const auto json = nlohmann::json::parse(line, nullptr, false);
-      if (json.is_object() && json.value("msg", "") == "serving") port_ = std::stoi(json.value("admin_port", "0"));
-    }
-    EXPECT_GT(port_, 0) << Log();
+    EXPECT_TRUE(Eventually([this] {
+      for (absl::string_view line : absl::StrSplit(Log(), '\n', absl::SkipEmpty())) {
+        const auto json = nlohmann::json::parse(line, nullptr, false);
+        if (json.is_object() && json.value("msg", "") == "serving") port_ = std::stoi(json.value("admin_port", "0"));
+      }
+      return port_ > 0;
+    })) << Log();
   }
   HttpAnswer Get(const std::string& path) { return test::HttpGet(port_, path); }
   bool Becomes(const std::string& path, int status) {

@@ -19,13 +19,16 @@ class ProbesTest : public IntegrationTest {
     options_.more = "admin: {listen: '127.0.0.1:0'}\n";
     return StartServer() && StartDaemon() && FindPort();
   }
+  // The line comes a moment later than the answer.
   bool FindPort() {
     port_ = 0;
-    for (absl::string_view line : absl::StrSplit(daemon_->Log(), '\n', absl::SkipEmpty())) {
-      const auto json = nlohmann::json::parse(line, nullptr, false);
-      if (json.is_object() && json.value("msg", "") == "serving") port_ = std::stoi(json.value("admin_port", "0"));
-    }
-    return port_ > 0;
+    return Eventually([this] {
+      for (absl::string_view line : absl::StrSplit(daemon_->Log(), '\n', absl::SkipEmpty())) {
+        const auto json = nlohmann::json::parse(line, nullptr, false);
+        if (json.is_object() && json.value("msg", "") == "serving") port_ = std::stoi(json.value("admin_port", "0"));
+      }
+      return port_ > 0;
+    });
   }
   int Probe(const std::string& path) { return test::HttpGet(port_, path).status; }
   // Of the consumer; -1 if there is none.
