@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "app/binary_fixture.h"
 #include "app/exit_code.h"
 #include "test/integration/await.h"
 #include "test/integration/process.h"
@@ -36,11 +37,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
-Finished Sluice(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), SluiceBinary());
-  return RunCommand(arguments);
-}
-
 TEST(Binary, EveryCommandHasHelpWithExamples) {
   for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{{"serve"},
                                                                                        {"dev"},
@@ -48,6 +44,7 @@ TEST(Binary, EveryCommandHasHelpWithExamples) {
                                                                                        {"drain"},
                                                                                        {"status"},
                                                                                        {"redrive"},
+                                                                                       {"wait"},
                                                                                        {"healthcheck"},
                                                                                        {"config", "check"},
                                                                                        {"config", "print"},
@@ -80,23 +77,6 @@ TEST(Binary, VersionAsJson) {
   EXPECT_EQ(version.exit_code, kExitOk);
   EXPECT_TRUE(nlohmann::json::parse(version.out).contains("version"));
 }
-
-// A configuration in a folder of its own; NATS is nowhere.
-class ConfiguredTest : public ::testing::Test {
- protected:
-  ConfiguredTest() { Configure(""); }
-
-  void Configure(const std::string& more, const std::string& consumer = "") {
-    WriteFile(file_, absl::StrCat("nats: {servers: 'nats://127.0.0.1:1'}\n", "listen: {unix: ", dir_ / "s.sock", "}\n",
-                                  "drain: {timeout: 500ms}\n", more,
-                                  "consumers:\n  - name: orders\n    stream: ORDERS\n", consumer));
-  }
-  std::string Problem(int line, int column) const { return absl::StrCat(file_, ":", line, ":", column, ": "); }
-
-  TempDir dir_;
-  const std::string file_ = dir_ / "sluice.yaml";
-  const std::string address_ = "unix:" + (dir_ / "s.sock");
-};
 
 TEST_F(ConfiguredTest, CheckTellsAMisspeltKeyWithItsPlace) {
   Configure("conusmers: []\n");
@@ -277,22 +257,6 @@ std::string VersionName(const ::testing::TestParamInfo<std::string>& info) {
   return absl::StrCat("v", absl::StrReplaceAll(test::NatsServerVersion(info.param), {{".", "_"}, {"-", "_"}}));
 }
 INSTANTIATE_TEST_SUITE_P(All, CheckOnlineTest, ::testing::ValuesIn(test::NatsServerBinaries()), VersionName);
-
-// The daemon, as a process.
-class ServeTest : public ConfiguredTest {
- protected:
-  // Returns when it serves.
-  std::unique_ptr<Process> Serve(const std::vector<std::string>& more = {}) {
-    std::vector<std::string> command = {SluiceBinary(), "serve", "-c", file_};
-    command.insert(command.end(), more.begin(), more.end());
-    auto process = std::make_unique<Process>(command, dir_ / "out", dir_ / "log");
-    EXPECT_TRUE(Eventually([&] { return IsHealthy() || process->Wait(absl::ZeroDuration()).has_value(); })) << Log();
-    EXPECT_EQ(process->Wait(absl::ZeroDuration()), std::nullopt) << Log();
-    return process;
-  }
-  bool IsHealthy() { return Sluice({"healthcheck", "--address", address_, "--timeout", "5s"}).exit_code == kExitOk; }
-  std::string Log() { return ReadFile(dir_ / "log"); }
-};
 
 TEST_F(ServeTest, SigtermDrainsAndExits) {
   // Only where the file is there already, as in a pod.

@@ -12,7 +12,10 @@ void AddConsumeCommand(CLI::App& sluice, int& exit_code);
 void AddDrainCommand(CLI::App& sluice, int& exit_code);
 void AddStatusCommand(CLI::App& sluice, int& exit_code);
 void AddRedriveCommand(CLI::App& sluice, int& exit_code);
+void AddWaitCommand(CLI::App& sluice, int& exit_code);
 void AddHealthcheckCommand(CLI::App& sluice, int& exit_code);
 void AddVersionCommand(CLI::App& sluice, int& exit_code);
+// For whoever changes a metric; not in the help.
+void AddMetricsDocCommand(CLI::App& sluice, int& exit_code);
 
 }  // namespace sluice::app

@@ -19,6 +19,7 @@ constexpr Setting kSettings[] = {
     {"nats.servers", "--nats", "SLUICE_NATS_URL", "URL", "Where NATS is; several with commas"},
     {"listen.unix", "--listen-unix", "SLUICE_LISTEN_UNIX", "PATH", "Unix socket for the apps; '' for none"},
     {"listen.tcp", "--listen-tcp", "SLUICE_LISTEN_TCP", "HOST:PORT", "TCP address for the apps; '' for none"},
+    {"admin.listen", "--admin-listen", "SLUICE_ADMIN_LISTEN", "HOST:PORT", "HTTP address of probes and metrics"},
     {"log.level", "--log-level", "SLUICE_LOG_LEVEL", "LEVEL", "debug, info, warning or error"},
     {"log.format", "--log-format", "SLUICE_LOG_FORMAT", "FORMAT", "json or text"},
     {"drain.timeout", "--drain-timeout", "SLUICE_DRAIN_TIMEOUT", "DURATION", "How long a drain waits for the apps"},

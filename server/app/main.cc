@@ -30,9 +30,11 @@ int Main(int argc, char** argv) {
   AddDrainCommand(sluice, exit_code);
   AddStatusCommand(sluice, exit_code);
   AddRedriveCommand(sluice, exit_code);
+  AddWaitCommand(sluice, exit_code);
   AddHealthcheckCommand(sluice, exit_code);
   AddConfigCommand(sluice, exit_code);
   AddVersionCommand(sluice, exit_code);
+  AddMetricsDocCommand(sluice, exit_code);
 
   try {
     sluice.parse(argc, argv);  // and runs what was chosen

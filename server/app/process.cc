@@ -12,7 +12,18 @@
 #include "token/key_file.h"
 
 namespace sluice::app {
+namespace {
+
+admin::ServerOptions ToServerOptions(const config::Admin& config) {
+  const admin::Readiness readiness[] = {admin::Readiness::kProcess, admin::Readiness::kNats,
+                                        admin::Readiness::kConsumers};
+  return {config.listen, readiness[static_cast<int>(config.readiness)], config.quit, config.liveness_timeout};
+}
+
+}  // namespace
+
 Process::~Process() {
+  admin_ = nullptr;   // needs the others
   server_ = nullptr;  // needs the loop
   if (thread_.joinable()) {
     loop_.Stop();
@@ -34,23 +45,47 @@ absl::Status Process::Start() {
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
 
-  absl::Status connected = MakeTokens();
+  absl::Status connected = StartAdmin();
+  if (connected.ok()) connected = MakeTokens();
   if (connected.ok()) connected = Connect();
   thread_ = std::thread([this] { loop_.Run(); });  // in any case: the server cannot end without
   if (!connected.ok()) return connected;
   server_->SetServing(true);
+  if (admin_ != nullptr) admin_->SetStarted();
   base::LogInfo("serving", {{"version", SLUICE_VERSION},
                             {"unix", config_.listen.unix_socket},
                             {"tcp", config_.listen.tcp},
                             {"tcp_port", server_->tcp_port()},
+                            {"admin", config_.admin.listen},
+                            {"admin_port", admin_ == nullptr ? 0 : admin_->port()},
                             {"consumers", config_.consumers.size()}});
   // Whoever asks for health stops sending apps here from the first moment of the drain.
   loop_.Post([this] {
     daemon_->WhenDraining([this] {
       mark_->Remove();
+      connection_->StayAsIs();
       server_->SetServing(false);
     });
   });
+  return absl::OkStatus();
+}
+
+absl::Status Process::StartAdmin() {
+  if (config_.admin.listen.empty()) return absl::OkStatus();
+  self_call_ = std::make_unique<rpc::SelfCall>(server_->addresses());
+  admin::Facts facts;
+  facts.version = SLUICE_VERSION;
+  facts.nats = [this] {
+    const rpc::NatsStatus nats = NatsStatus();
+    return admin::NatsFacts{nats.connected, nats.url, nats.reconnects, nats.last_error};
+  };
+  facts.reload = [this] { return reloads_->Get(); };
+  facts.dial = [this](absl::Duration patience) { return self_call_->Try(patience); };
+  facts.cancel_dial = [this] { self_call_->Cancel(); };
+  facts.quit = quit_;
+  auto admin = admin::Server::Start(ToServerOptions(config_.admin), std::move(facts), &loop_, daemon_.get());
+  if (!admin.ok()) return absl::Status(admin.status().code(), absl::StrCat("admin.listen: ", admin.status().message()));
+  admin_ = *std::move(admin);
   return absl::OkStatus();
 }
 
@@ -117,7 +152,17 @@ void Process::Terminate(DrainedCallback drained) {
   });
 }
 
+void Process::LogIn(const config::Nats& nats, jetstream::Connection::ReplaceCallback news) {
+  loop_.Post([this, options = ToConnectionOptions(nats), news = std::move(news)]() mutable {
+    if (daemon_->phase() != core::Daemon::Phase::kServing) {
+      return news(absl::FailedPreconditionError("the daemon drains"));
+    }
+    connection_->Replace(std::move(options), std::move(news));
+  });
+}
+
 absl::Status Process::Close() {
+  admin_ = nullptr;
   server_->Shutdown();
   absl::Status status;
   RunOnLoop([&] { status = connection_->Close(); }, absl::InfiniteDuration());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -8,12 +9,15 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "admin/server.h"
+#include "app/reload_status.h"
 #include "base/clock.h"
 #include "base/event_loop.h"
 #include "config/config.h"
 #include "core/daemon.h"
 #include "jetstream/connection.h"
 #include "rpc/nats_status.h"
+#include "rpc/self_call.h"
 #include "rpc/server.h"
 #include "token/codec.h"
 #include "token/key_file.h"
@@ -28,7 +32,9 @@ class Process {
   // Called on the loop: post, and return.
   using DrainedCallback = core::Daemon::DrainedCallback;
 
-  explicit Process(config::Config config) : config_(std::move(config)) {}
+  // `quit` makes main call Terminate(), as SIGTERM does; any thread. `reloads` is shown to operators, and outlives it.
+  Process(config::Config config, std::function<void()> quit, const ReloadStatus* reloads)
+      : config_(std::move(config)), quit_(std::move(quit)), reloads_(reloads) {}
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
@@ -40,6 +46,10 @@ class Process {
   // Starts the drain if it does not run; `drained` once it is over. Once.
   void Terminate(DrainedCallback drained);
 
+  // Moves to a connection to NATS with this login, see jetstream::Connection::Replace(); `news` as there, on the loop.
+  // A daemon that drains stays with what it has.
+  void LogIn(const config::Nats& nats, jetstream::Connection::ReplaceCallback news);
+
   // Ends the gRPC side, then the NATS side. After the drain; takes a few seconds at most. An error: what was sent last
   // may not have reached NATS.
   absl::Status Close();
@@ -49,6 +59,7 @@ class Process {
   std::string Leftovers();
 
  private:
+  absl::Status StartAdmin();
   absl::Status MakeTokens();
   absl::Status Connect();
   void AddConsumers();
@@ -57,6 +68,8 @@ class Process {
   bool RunOnLoop(absl::AnyInvocable<void()> task, absl::Duration patience);
 
   const config::Config config_;
+  const std::function<void()> quit_;
+  const ReloadStatus* const reloads_;
   const base::SteadyClock clock_;
   base::EventLoop loop_{&clock_};
   std::unique_ptr<jetstream::Connection> connection_;  // outlives daemon_, whose sources use it; loop only once it runs
@@ -65,6 +78,8 @@ class Process {
   std::unique_ptr<core::Daemon> daemon_;           // loop only once it runs
   std::thread thread_;                             // runs loop_
   std::unique_ptr<rpc::Server> server_;
+  std::unique_ptr<rpc::SelfCall> self_call_;  // outlives admin_
+  std::unique_ptr<admin::Server> admin_;      // null: none is configured
 };
 
 }  // namespace sluice::app

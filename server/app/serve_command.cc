@@ -8,11 +8,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "app/commands.h"
 #include "app/config_check.h"
 #include "app/config_source.h"
 #include "app/exit_code.h"
 #include "app/process.h"
+#include "app/reload_status.h"
+#include "app/reloader.h"
 #include "app/signals.h"
 #include "app/stderr_log.h"
 #include "app/termination_log.h"
@@ -71,15 +74,21 @@ int FailConfiguration(const std::vector<config::Problem>& problems) {
   _exit(kExitUnsettled);
 }
 
-// Waits for the signal to end, and then for the drain.
-core::Daemon::Report AwaitDrained(Signals& signals, Process& process, std::unique_ptr<StderrLog>& log) {
+// Waits for the signal to end, and keeps the configuration current until then; then waits for the drain.
+core::Daemon::Report AwaitDrained(Signals& signals, Process& process, Reloader& reloader,
+                                  std::unique_ptr<StderrLog>& log) {
   ReportSlot slot;
   bool interrupted = false;
   bool terminating = false;
   while (true) {
-    const int signal = signals.Wait();
+    const int signal = signals.Wait(terminating ? absl::InfiniteDuration() : reloader.interval());
     if (const std::optional<core::Daemon::Report> report = slot.Get()) return *report;
     if (signal == Signals::kWoken) continue;
+    if (signal == Signals::kNothing || signal == Signals::kReload) {
+      if (signal == Signals::kNothing) reloader.Look();
+      if (signal == Signals::kReload && !terminating) reloader.Reload("SIGHUP");
+      continue;
+    }
     if (signal == SIGINT && interrupted) QuitAtOnce(process, std::move(log));
     interrupted = interrupted || signal == SIGINT;
     base::LogInfo(terminating ? "already terminating" : "terminating",
@@ -115,11 +124,14 @@ int Serve(const ConfigSource& source) {
 
   auto log = std::make_unique<StderrLog>(loaded.config.log);
   LogLint(loaded);
-  Process process(loaded.config);
+  ReloadStatus reloads(absl::Now());
+  Process process(
+      loaded.config, [&signals] { signals.Terminate(); }, &reloads);
   if (const absl::Status status = process.Start(); !status.ok()) {
     return FailStart(absl::StrCat(source.File(), ": ", status.message()));
   }
-  const core::Daemon::Report report = AwaitDrained(signals, process, log);
+  Reloader reloader(&source, loaded.config, &process, log.get(), &reloads);
+  const core::Daemon::Report report = AwaitDrained(signals, process, reloader, log);
   return Conclude(report, process.Close());
 }
 

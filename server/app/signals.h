@@ -3,9 +3,12 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "absl/time/time.h"
+
 namespace sluice::app {
 
-// The signals that end the process, taken one by one by the thread that makes this. Make it before there is any other
+// The signals that end the process, or make it read its configuration anew, taken one by one by the thread that makes
+// this. Make it before there is any other
 // thread: they inherit that these signals are blocked. Writes to a closed pipe or socket fail instead of killing the
 // process.
 class Signals {
@@ -16,12 +19,25 @@ class Signals {
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
 
-  // Waits for SIGTERM, SIGINT, SIGHUP (its terminal was closed) or kWoken, and returns which. The making thread.
-  int Wait();
+  static constexpr int kReload = -1;
+  static constexpr int kNothing = 0;
+
+  // Waits for SIGTERM, SIGINT, SIGHUP, kReload or kWoken, and returns which; kNothing if none comes within `patience`.
+  // The making thread.
+  //
+  // Two wishes come as the signal SIGHUP. The kernel sends it when a terminal is closed, and shells pass that on to
+  // what they have started; then the process has no terminal any more: SIGHUP. Else somebody asks for a reload:
+  // kReload.
+  int Wait(absl::Duration patience = absl::InfiniteDuration());
   // Any thread: makes Wait() return kWoken.
   void Wake();
+  // Any thread: makes Wait() return SIGTERM.
+  void Terminate() { pthread_kill(waiter_, SIGTERM); }
 
  private:
+  bool IsHangup(const siginfo_t& info) const;
+
+  const bool had_terminal_;
   sigset_t set_;
   const pthread_t waiter_;
 };

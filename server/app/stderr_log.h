@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "base/log.h"
@@ -24,11 +25,14 @@ class StderrLog final : public base::LogSink {
   explicit StderrLog(const config::Log& options);
   ~StderrLog() override;  // when all is written
 
-  bool Enabled(base::Severity severity) const override { return severity >= options_.level; }
+  // Any thread.
+  void Set(const config::Log& options);
+  bool Enabled(base::Severity severity) const override { return severity >= level_.load(std::memory_order_relaxed); }
   void Write(base::Severity severity, absl::string_view message, const std::vector<base::LogField>& fields) override;
 
  private:
-  const config::Log options_;
+  std::atomic<base::Severity> level_;
+  std::atomic<config::LogFormat> format_;
   std::shared_ptr<spdlog::details::thread_pool> thread_;
   std::shared_ptr<spdlog::logger> logger_;
 };

@@ -10,11 +10,16 @@ namespace sluice::config {
 namespace {
 
 void CheckLogin(const Nats& nats, Reader& reader) {
-  if (!nats.password.empty() && nats.user.empty()) {
-    reader.ComplainAt("nats.password", "there is no user for this password; add 'user:'");
+  const char* const password = nats.password.empty() ? "nats.password_file" : "nats.password";
+  if ((!nats.password.empty() || !nats.password_file.empty()) && nats.user.empty()) {
+    reader.ComplainAt(password, "there is no user for this password; add 'user:'");
+  }
+  if (!nats.password.empty() && !nats.password_file.empty()) {
+    reader.ComplainAt("nats.password_file", "there is also 'nats.password'; keep one of them");
   }
   const std::pair<const char*, const std::string*> ways[] = {{"nats.user", &nats.user},
                                                              {"nats.token", &nats.token},
+                                                             {"nats.token_file", &nats.token_file},
                                                              {"nats.credentials_file", &nats.credentials_file},
                                                              {"nats.nkey_seed_file", &nats.nkey_seed_file}};
   const char* chosen = nullptr;

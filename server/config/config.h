@@ -22,20 +22,26 @@ struct Tls {
   std::string key_file;
   std::string server_name;
   bool insecure_skip_verify = false;
+
+  bool operator==(const Tls&) const = default;
 };
 
 struct Nats {
   std::vector<std::string> servers = {"nats://127.0.0.1:4222"};
   std::string name = "sluice";
   std::string user;
-  std::string password;
-  std::string token;
+  std::string password;  // also what is in password_file
+  std::string password_file;
+  std::string token;  // also what is in token_file
+  std::string token_file;
   std::string credentials_file;
   std::string nkey_seed_file;
   Tls tls;
   std::string domain;
   std::string api_prefix = "$JS.API";
   absl::Duration reconnect_wait = absl::Milliseconds(250);
+
+  bool operator==(const Nats&) const = default;
 };
 
 struct Listen {
@@ -45,11 +51,27 @@ struct Listen {
   bool reflection = false;
 };
 
+// What `/readyz` asks for, besides that no drain runs.
+enum class Readiness { kProcess, kNats, kConsumers };
+
+struct Admin {
+  std::string listen;  // empty: no HTTP
+  Readiness readiness = Readiness::kNats;
+  absl::Duration liveness_timeout = absl::Seconds(15);
+  bool quit = false;
+};
+
 enum class LogFormat { kJson, kText };
 
 struct Log {
   base::Severity level = base::Severity::kInfo;
   LogFormat format = LogFormat::kJson;
+
+  bool operator==(const Log&) const = default;
+};
+
+struct Reload {
+  absl::Duration interval = absl::Seconds(2);  // 0: never
 };
 
 struct Drain {
@@ -72,7 +94,9 @@ struct Consumer {
 struct Config {
   Nats nats;
   Listen listen;
+  Admin admin;
   Log log;
+  Reload reload;
   Drain drain;
   Deployment deployment;
   std::vector<Consumer> consumers;

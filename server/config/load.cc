@@ -11,6 +11,7 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "config/check.h"
@@ -86,6 +87,19 @@ void Apply(const Override& override, YAML::Node tree) {
   tree = Escape(override.value);
 }
 
+// A secret in a file of its own, as Kubernetes mounts it; the line break that editors add is none of it.
+std::string ReadSecret(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream content;
+  content << file.rdbuf();
+  return std::string(absl::StripTrailingAsciiWhitespace(content.str()));
+}
+
+void ReadSecrets(Nats& nats) {
+  if (!nats.password_file.empty()) nats.password = ReadSecret(nats.password_file);
+  if (!nats.token_file.empty()) nats.token = ReadSecret(nats.token_file);
+}
+
 // What follows from other keys.
 void FillIn(Config& config) {
   for (Consumer& consumer : config.consumers) {
@@ -121,6 +135,7 @@ Loaded Parse(absl::string_view yaml, const std::string& file, absl::Span<const O
   Schema().read(reader, tree, loaded.config);
   FillIn(loaded.config);
   Check(loaded.config, reader);
+  ReadSecrets(loaded.config.nats);
   loaded.problems = reader.TakeProblems();
   loaded.places = reader.TakePlaces();
   return loaded;

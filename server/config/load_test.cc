@@ -165,7 +165,7 @@ const Fault kFaults[] = {
     {"UnlikeAnyKey", WithConsumer("drain: {banana: 1}\n"), "f.yaml:1:9: unknown key 'banana'; known here: timeout"},
     {"MergeKey", WithConsumer("drain: {<<: {timeout: 1s}}\n"), "f.yaml:1:9: unknown key '<<'; known here: timeout"},
     {"KeyWithLineBreak", WithConsumer("\"a\\nb\": 1\n"),
-     "f.yaml:1:1: unknown key 'a?b'; known here: nats, listen, log, drain, deployment, consumers"},
+     "f.yaml:1:1: unknown key 'a?b'; known here: nats, listen, admin, log, reload, drain, deployment, consumers"},
     {"DuplicateKey", WithConsumer("log: {level: info}\nlog: {level: error}\n"),
      "f.yaml:2:1: duplicate key 'log', first on line 1; remove one"},
     {"KeyThatIsAList", WithConsumer("? [a]\n: b\n"),
@@ -183,7 +183,8 @@ const Fault kFaults[] = {
     {"ListForMapping", WithConsumer("drain: [1s]\n"),
      "f.yaml:1:8: drain: expected a mapping with the keys timeout, found a list; write 'key: value' lines, indented"},
     {"ListForRoot", "- name: o",
-     "f.yaml:1:1: expected a mapping with the keys nats, listen, log, drain, deployment, consumers, found a list; "
+     "f.yaml:1:1: expected a mapping with the keys nats, listen, admin, log, reload, drain, deployment, consumers, "
+     "found a list; "
      "write "
      "'key: value' lines, indented"},
     {"MappingForScalar", WithConsumer("drain:\n  timeout: {s: 5}\n"),
@@ -456,6 +457,25 @@ TEST(Load, FilesThatCannotBeRead) {
   std::ofstream(file) << kConsumer;
   EXPECT_THAT(Problems(Load(file)), IsEmpty());
   std::filesystem::remove_all(folder);
+}
+
+TEST(Load, SecretsInFilesOfTheirOwn) {
+  const std::string path = testing::TempDir() + "/sluice-load-secret";
+  std::ofstream(path) << "s3cret\n";
+  const auto load = [](const std::string& nats) {
+    return Parse("nats: {" + nats + "}\nconsumers: [{name: a, stream: A}]\n", "sluice.yaml", {},
+                 [](const std::string&) { return std::nullopt; });
+  };
+  Loaded loaded = load("user: app, password_file: " + path);
+  ASSERT_TRUE(loaded.ok()) << loaded.problems.front().ToString();
+  EXPECT_EQ(loaded.config.nats.password, "s3cret");
+  loaded = load("token_file: " + path);
+  ASSERT_TRUE(loaded.ok()) << loaded.problems.front().ToString();
+  EXPECT_EQ(loaded.config.nats.token, "s3cret");
+  for (const std::string& bad : {"password_file: " + path, "user: app, password: x, password_file: " + path,
+                                 "user: app, token_file: " + path, std::string("token_file: /nowhere")}) {
+    EXPECT_FALSE(load(bad).ok()) << bad;
+  }
 }
 
 }  // namespace

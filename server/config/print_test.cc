@@ -64,9 +64,15 @@ TEST(Print, ShowsDefaultsAndLeavesOutWhatSaysNothing) {
 listen:
   unix: /run/sluice/sluice.sock
   reflection: false
+admin:
+  readiness: nats
+  liveness_timeout: 15s
+  quit: false
 log:
   level: info
   format: json
+reload:
+  interval: 2s
 drain:
   timeout: 45s
 consumers:

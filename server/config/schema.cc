@@ -41,7 +41,10 @@ Kind<Nats> NatsKind() {
       {"name", &Nats::name, Text(kMostText), "The connection's name, as `nats server report connections` shows it."},
       {"user", &Nats::user, Text(kMostText), "Logs in with this user and `password`."},
       {"password", &Nats::password, Secret(), "Of `user`."},
+      {"password_file", &Nats::password_file, ReadableFile(),
+       "Of `user`, in a file of its own, so that it can change while the daemon runs."},
       {"token", &Nats::token, Secret(), "Logs in with a token."},
+      {"token_file", &Nats::token_file, ReadableFile(), "Logs in with the token in this file."},
       {"credentials_file", &Nats::credentials_file, ReadableFile(),
        "Logs in with a `.creds` file (JWT and NKey seed)."},
       {"nkey_seed_file", &Nats::nkey_seed_file, ReadableFile(), "Logs in with the NKey seed in this file."},
@@ -70,6 +73,25 @@ Kind<Listen> ListenKind() {
   });
 }
 
+Kind<Admin> AdminKind() {
+  return MappingOf<Admin>({
+      {"listen", &Admin::listen, TcpAddress(),
+       "HTTP address of probes and metrics; in a pod `0.0.0.0:9422`, as the kubelet asks at the pod's own. Port 0 lets "
+       "the system choose. Empty: none."},
+      {"readiness", &Admin::readiness,
+       OneOf<Readiness>(
+           {{"process", Readiness::kProcess}, {"nats", Readiness::kNats}, {"consumers", Readiness::kConsumers}}),
+       "What `/readyz` asks for, besides that no drain runs: `process`: nothing; `nats`: the connection to NATS; "
+       "`consumers`: also that no consumer is missing or invalid."},
+      {"liveness_timeout", &Admin::liveness_timeout, DurationIn(absl::Milliseconds(300), absl::Minutes(10)),
+       "How long the event loop or the gRPC listener may be silent before `/livez` fails."},
+      {"quit", &Admin::quit, Boolean(),
+       "Obeys `POST /quitquitquit` from 127.0.0.1: drains, and ends the process. For Jobs with an ordinary container "
+       "as "
+       "sidecar."},
+  });
+}
+
 Kind<Log> LogKind() {
   using base::Severity;
   return MappingOf<Log>({
@@ -81,6 +103,13 @@ Kind<Log> LogKind() {
        "The least severe lines that are written."},
       {"format", &Log::format, OneOf<LogFormat>({{"json", LogFormat::kJson}, {"text", LogFormat::kText}}),
        "One JSON object a line, or text for people. On standard error."},
+  });
+}
+
+Kind<Reload> ReloadKind() {
+  return MappingOf<Reload>({
+      {"interval", &Reload::interval, DurationIn(absl::ZeroDuration(), absl::Hours(1)),
+       "How often this file, and those that `nats` names, are looked at for changes. 0: only at `SIGHUP`."},
   });
 }
 
@@ -289,7 +318,9 @@ Kind<Config> ConfigKind() {
   return MappingOf<Config>({
       {"nats", &Config::nats, NatsKind(), "The connection to NATS."},
       {"listen", &Config::listen, ListenKind(), "Where apps connect."},
+      {"admin", &Config::admin, AdminKind(), "Probes and metrics."},
       {"log", &Config::log, LogKind(), "What is logged."},
+      {"reload", &Config::reload, ReloadKind(), "How the configuration is kept current."},
       {"drain", &Config::drain, DrainKind(), "How the daemon ends."},
       {"deployment", &Config::deployment, DeploymentKind(), "What the daemon cannot see of where it runs."},
       Key<Config>("consumers", &Config::consumers, ListOf(ConsumerKind(), "consumers"), "What apps can consume.")

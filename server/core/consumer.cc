@@ -6,6 +6,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
+#include "core/trace_context.h"
 
 namespace sluice::core {
 
@@ -58,7 +59,8 @@ Consumer::Gauges Consumer::gauges() const {
   }
   gauges.in_flight = held_;
   gauges.buffered = in_flight_.size() - with_sessions - dead_letters_.held() - finished_count_;
-  gauges.num_pending = num_pending_;
+  gauges.num_pending = intake_.backlog().num_pending;
+  gauges.num_ack_pending = intake_.backlog().num_ack_pending;
   return gauges;
 }
 
@@ -206,7 +208,6 @@ Demand Consumer::GetDemand() {
 void Consumer::OnArrivals(absl::Span<Message> batch) {
   for (Message& message : batch) {
     counters_.redelivered += message.num_delivered > 1;
-    num_pending_ = message.num_pending;
     const bool is_done = floor_ != nullptr && !floor_->Add(message);
     if (!adopted_.empty() && Merge(message)) continue;
     Delivery* delivery = in_flight_.Add(std::move(message));
@@ -298,6 +299,7 @@ bool Consumer::Settle(Delivery* delivery, const Settlement& settlement) {
     if (!late) leases_.Restart(delivery);
     return !late;
   }
+  if (delivery->given != absl::InfiniteFuture()) process_duration_.Observe(timers_->now() - delivery->given);
   Session* session = delivery->session;
   if (late) {
     // An ACK still spares everyone a duplicate; a NAK or TERM would take the message from its next holder.
@@ -529,8 +531,13 @@ void Consumer::OnLeasesEnded(absl::Span<Delivery* const> deliveries) {
     }
   }
   for (auto& [number, ids] : ids_by_session) {
+    const Message& first = Find(ids.front())->message;
     base::LogWarning("leases ended: messages were held too long, JetStream delivers them again",
-                     {{"consumer", options_.name}, {"count", ids.size()}});
+                     WithTrace({{"stream", options_.stream},
+                                {"consumer", options_.name},
+                                {"count", ids.size()},
+                                {"stream_seq", first.stream_sequence}},
+                               first));
     Session* session = sessions_.at(number).get();
     session->Tell(LeasesEndedNotice{std::move(ids)});
     health_.OnFailure();

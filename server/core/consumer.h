@@ -24,6 +24,7 @@
 #include "core/dispatcher.h"
 #include "core/drain.h"
 #include "core/gone_delivery.h"
+#include "core/histogram.h"
 #include "core/in_flight.h"
 #include "core/intake.h"
 #include "core/lanes.h"
@@ -55,10 +56,11 @@ class Consumer final : private Intake::Owner,
   };
   // Of this moment.
   struct Gauges {
-    uint64_t streams = 0;      // open app streams, without calls
-    uint64_t in_flight = 0;    // messages with apps
-    uint64_t buffered = 0;     // received, not given to an app yet
-    uint64_t num_pending = 0;  // as of the last delivery
+    uint64_t streams = 0;          // open app streams, without calls
+    uint64_t in_flight = 0;        // messages with apps
+    uint64_t buffered = 0;         // received, not given to an app yet
+    uint64_t num_pending = 0;      // not delivered to any pod yet: see Backlog
+    uint64_t num_ack_pending = 0;  // with all pods, without a verdict: the same
   };
 
   // `sink` may be null if there are no dead letters, `tokens` if there are no tokens.
@@ -84,6 +86,11 @@ class Consumer final : private Intake::Owner,
   bool draining() const { return drain_.active(); }
   absl::Duration ack_wait() const { return intake_.info().ack_wait; }  // JetStream's default until NATS was reached
   const DrainReport& drain_report() const { return drain_.report(); }
+  absl::Duration drain_elapsed() const { return drain_.elapsed(); }
+  // From handing a message to its app until the app's verdict. Not of what an app brought from another daemon.
+  const Histogram& process_duration() const { return process_duration_; }
+  // From sending a verdict until JetStream's answer, of those that are asked about (outbox.h).
+  const Histogram& ack_duration() const { return outbox_.ack_duration(); }
   Counters counters() const;
   Gauges gauges() const;
 
@@ -272,8 +279,8 @@ class Consumer final : private Intake::Owner,
   StateNotice upstream_ = {ConsumerState::kNatsDown, "connecting to NATS"};
   StateNotice told_ = upstream_;  // the same, unless the apps themselves are the trouble
   Counters counters_;
+  Histogram process_duration_;
   uint64_t held_ = 0;  // deliveries HELD
-  uint64_t num_pending_ = 0;
 
   InFlight in_flight_;
   LeaseKeeper leases_;

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "core/consumer.h"
+#include "core/trace_context.h"
 
 namespace sluice::core {
 
@@ -67,10 +68,11 @@ void Consumer::HandOutLastAttempt(Delivery* delivery) {
 void Consumer::NameUnsettled(const Delivery& delivery) {
   ++drain_.report().unsettled;
   base::LogError("unsettled: on its last delivery, a NAK would discard it",
-                 {{"stream", options_.stream},
-                  {"consumer", options_.durable},
-                  {"stream_seq", delivery.stream_sequence()},
-                  {"num_delivered", delivery.message.num_delivered}});
+                 WithTrace({{"stream", options_.stream},
+                            {"consumer", options_.durable},
+                            {"stream_seq", delivery.stream_sequence()},
+                            {"delivery", delivery.message.num_delivered}},
+                           delivery.message));
 }
 
 void Consumer::OnDrainDeadline() {

@@ -1,3 +1,5 @@
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
 #include "test/support/consumer_fixture.h"
 
 namespace sluice::core {
@@ -235,6 +237,40 @@ TEST_F(ConsumerDrainTest, AReconnectDuringTheDrainSavesTheVerdicts) {
   ConfirmLast();
   EXPECT_EQ(Sent(), (Strings{"ACK ack.1.1", "ACK ack.2.1"}));
   EXPECT_EQ(app.last<DrainedNotice>()->report.unsettled, 0u);
+}
+
+class RecordingLog final : public base::LogSink {
+ public:
+  RecordingLog() { base::SetLogSink(this); }
+  ~RecordingLog() override { base::SetLogSink(nullptr); }
+  bool Enabled(base::Severity severity) const override { return severity >= base::Severity::kWarning; }
+  void Write(base::Severity, absl::string_view message, const std::vector<base::LogField>& fields) override {
+    std::string line(message);
+    for (const base::LogField& field : fields) absl::StrAppend(&line, " ", field.name, "=", field.value);
+    lines.push_back(std::move(line));
+  }
+
+  std::vector<std::string> lines;
+};
+
+TEST_F(ConsumerDrainTest, TheLineAboutAMessageHasItsTrace) {
+  ConsumerInfo info;
+  info.max_deliver = 1;
+  Start(info);
+  RecordingStream app;
+  app.Block();
+  Session* session = Open(&app, 5);
+  Message message = test::MakeMessage(7);
+  message.headers = {{"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}};
+  source_->listener->OnMessages({&message, 1});
+  session->OnHalfClosed();
+  RecordingLog log;
+  daemon_.Drain(absl::Seconds(10));
+  Fence();
+  ASSERT_EQ(log.lines.size(), 1u);
+  EXPECT_EQ(log.lines[0],
+            "unsettled: on its last delivery, a NAK would discard it stream=ORDERS consumer=orders stream_seq=7 "
+            "delivery=1 trace_id=4bf92f3577b34da6a3ce929d0e0e4736");
 }
 
 }  // namespace

@@ -174,5 +174,21 @@ TEST_F(AppHealthOfAConsumerTest, AnAppThatCrashesAtEveryMessageIsBroken) {
   EXPECT_EQ(consumer().state(), ConsumerState::kProbing);
 }
 
+TEST_F(ConsumerTest, MeasuresHowLongAppsTake) {
+  Start();
+  RecordingStream app;
+  Session* session = Open(&app, 5);
+  source_->SendRange(1, 2);
+  loop_.RunFor(absl::Milliseconds(30));
+  const SettleRun in_progress = {std::vector<uint64_t>{app.id_of(2)}, {Verdict::kInProgress, absl::ZeroDuration(), {}}};
+  session->OnSettle({&in_progress, 1});
+  Settle(session, {app.id_of(1)});
+  loop_.RunFor(absl::Milliseconds(40));
+  Settle(session, {app.id_of(2)}, Verdict::kNak);
+  const Histogram& took = consumer().process_duration();
+  EXPECT_EQ(took.sum(), absl::Milliseconds(100)) << "of two verdicts; in-progress is none";
+  EXPECT_EQ(took.count(3) + took.count(4), 2u) << "at most 50 and 100 ms";
+}
+
 }  // namespace
 }  // namespace sluice::core

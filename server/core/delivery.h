@@ -57,11 +57,12 @@ struct Delivery {
   uint32_t failures = 0;  // attempts that failed and are repeated from here, so that JetStream does not know of them
   absl::Time not_before = absl::InfinitePast();  // of the next attempt
 
-  absl::Time received;      // by this daemon
-  absl::Duration ack_wait;  // of this attempt
-  absl::Time ready_since;   // when it last became READY
-  absl::Time ack_deadline;  // the server hears of it by then, or delivers it again
-  absl::Time lease_end;     // no extension after this
+  absl::Time received;                        // by this daemon
+  absl::Time given = absl::InfiniteFuture();  // to the app that holds it, by this daemon; else InfiniteFuture
+  absl::Duration ack_wait;                    // of this attempt
+  absl::Time ready_since;                     // when it last became READY
+  absl::Time ack_deadline;                    // the server hears of it by then, or delivers it again
+  absl::Time lease_end;                       // no extension after this
 
   base::ListLink place;  // WAITING: its lane; READY: Dispatcher's queue; QUEUED, HELD, EXPIRED: its session's lists;
                          // FINISHED, RELEASING: Consumer's

@@ -15,4 +15,9 @@ void Drain::Enter(DrainPhase next) {
   entered_ = now;
 }
 
+absl::Duration Drain::elapsed() const {
+  const bool runs = active() && phase_ != DrainPhase::kClosed;
+  return report_.total() + (runs ? timers_->now() - entered_ : absl::ZeroDuration());
+}
+
 }  // namespace sluice::core

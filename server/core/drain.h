@@ -23,6 +23,9 @@ class Drain {
   // The only way is forward, one phase at a time; anything else is a bug and aborts.
   void Enter(DrainPhase next);
 
+  // Since its begin; until its end. Zero: it has not begun.
+  absl::Duration elapsed() const;
+
   DrainReport& report() { return report_; }
   const DrainReport& report() const { return report_; }
 

@@ -35,6 +35,7 @@ Delivery* InFlight::Add(Message message) {
   delivery.occupant = false;
   delivery.key = absl::string_view();
   delivery.failures = 0;
+  delivery.given = absl::InfiniteFuture();
   delivery.not_before = absl::InfinitePast();
   return &delivery;
 }

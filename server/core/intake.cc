@@ -37,6 +37,7 @@ Intake::Intake(base::Timers* timers, const ConsumerOptions& options, MessageSour
       window_(options),
       refill_(timers),
       retry_(timers),
+      look_(timers),
       silence_(timers),
       attach_backoff_(kFirstAttachRetry, kMostAttachRetry, options.seed),
       pull_backoff_(kFirstPullRetry, kMostPullRetry, options.seed + 1) {}
@@ -102,6 +103,8 @@ void Intake::OnAttached(const absl::StatusOr<ConsumerInfo>& info) {
 void Intake::SetInfo(const ConsumerInfo& info) {
   info_ = info;
   info_known_ = true;
+  backlog_ = {info.num_pending, info.num_ack_pending};
+  LookLater();
   if (pin_ != nullptr && info_.priority_timeout > absl::ZeroDuration()) {
     // The pin lasts for so long after a pull has come: the next one must come in time.
     absl::Duration& most = info_.max_request_expires;
@@ -109,6 +112,16 @@ void Intake::SetInfo(const ConsumerInfo& info) {
     most = most > absl::ZeroDuration() ? std::min(most, half) : half;
   }
   window_.SetLimits(info_);
+}
+
+// Where nobody takes messages, nothing else tells how many wait. A Pin asks for itself.
+void Intake::LookLater() {
+  if (pin_ != nullptr) return;
+  look_.SetAfter(kLookEvery, [this] {
+    if (closing()) return;
+    if (ready() && infos_ == 0) RequestInfo();
+    LookLater();
+  });
 }
 
 // --- pulls ---
@@ -139,6 +152,7 @@ void Intake::OpenPull(const Demand& demand) {
 
 void Intake::OnMessages(absl::Span<Message> batch) {
   pull_backoff_.Reset();
+  backlog_.num_pending = batch.back().num_pending;
   const bool fulfilled = window_.OnMessages(batch.size());
   if (batch.back().num_delivered == 1) caught_up_ = pull_opened_;
   const bool pinless = pin_ != nullptr && batch.back().pin_id.empty();
@@ -260,6 +274,7 @@ void Intake::Close(absl::AnyInvocable<void()> quiesced, absl::AnyInvocable<void(
   quiesced_ = std::move(quiesced);
   fenced_ = std::move(fenced);
   retry_.Cancel();
+  look_.Cancel();
   state_ = State::kQuiescing;
   if (window_.is_open()) {
     WatchPull();
@@ -297,6 +312,7 @@ void Intake::RequestInfo() {
 
 void Intake::OnInfo(const absl::StatusOr<ConsumerInfo>& info) {
   --infos_;
+  if (info.ok()) backlog_ = {info->num_pending, info->num_ack_pending};
   if (pin_ != nullptr) pin_->OnInfo(info);
   if (!closing()) return;
   if (infos_ > 0) return;  // asked before the end of the subscription

@@ -17,6 +17,13 @@ namespace sluice::core {
 
 class Pin;
 
+// What the server has beyond what is here, as of the last delivery or CONSUMER.INFO; the latter is asked for each
+// kLookEvery where nothing else does.
+struct Backlog {
+  uint64_t num_pending = 0;      // not delivered yet
+  uint64_t num_ack_pending = 0;  // delivered to any pod, without a verdict; of CONSUMER.INFO alone
+};
+
 // The way in: attaches to the durable, keeps one pull open while apps want messages, takes every answer the server can
 // give to it, and closes behind the last message. Owned by Consumer. Loop only.
 //
@@ -33,6 +40,9 @@ class Pin;
 // it.
 class Intake final : public MessageSource::Listener {
  public:
+  // 500 pods ask 17 times a second.
+  static constexpr absl::Duration kLookEvery = absl::Seconds(30);
+
   class Owner {
    public:
     virtual ~Owner() = default;
@@ -69,6 +79,7 @@ class Intake final : public MessageSource::Listener {
   const ConsumerInfo& info() const { return info_; }
   bool info_known() const { return info_known_; }
   uint64_t pulls() const { return pulls_; }
+  const Backlog& backlog() const { return backlog_; }
   // All that the server had for redelivery at this time has been delivered, to us or to another pod: it goes before
   // what is new, and before a pull expires.
   absl::Time caught_up() const { return caught_up_; }
@@ -90,6 +101,7 @@ class Intake final : public MessageSource::Listener {
   void Attach();
   void AttachLater(ConsumerState told, const std::string& detail);
   void SetInfo(const ConsumerInfo& info);
+  void LookLater();
   void OpenPull(const Demand& demand);
   void PullLater();
   void ExpectTheRest();
@@ -115,6 +127,7 @@ class Intake final : public MessageSource::Listener {
   ConsumerState told_ = ConsumerState::kNatsDown;
   ConsumerInfo info_;
   bool info_known_ = false;
+  Backlog backlog_;
   PullWindow window_;
   uint64_t pulls_ = 0;
   uint64_t infos_ = 0;                             // asked and not answered
@@ -124,6 +137,7 @@ class Intake final : public MessageSource::Listener {
 
   base::Timer refill_;                               // by when a small refill is asked for all the same
   base::Timer retry_;                                // the next Attach or Pull after a backoff
+  base::Timer look_;                                 // at the backlog
   base::Timer silence_;                              // the open pull: by when the server says something of it
   absl::Time pull_end_;                              // by when the open pull has ended for certain
   absl::Time lost_pull_end_ = absl::InfinitePast();  // the same of pulls that were given up in silence

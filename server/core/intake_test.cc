@@ -304,5 +304,42 @@ TEST_F(IntakeTest, AMissingAnswerAtTheFenceDoesNotHoldItUp) {
   EXPECT_TRUE(fenced_);
 }
 
+// With no app nothing is pulled, and nothing else tells how many messages wait.
+TEST_F(IntakeTest, LooksAtTheBacklogNowAndThen) {
+  demand_ = {};
+  source_.listener->OnConnection(true);
+  ConsumerInfo info;
+  info.num_pending = 7;
+  info.num_ack_pending = 2;
+  source_.listener->OnAttached(info);
+  EXPECT_EQ(intake_.backlog().num_pending, 7u);
+  EXPECT_EQ(intake_.backlog().num_ack_pending, 2u);
+  EXPECT_EQ(source_.infos, 0);
+  loop_.RunFor(Intake::kLookEvery);
+  EXPECT_EQ(source_.infos, 1);
+  loop_.RunFor(Intake::kLookEvery);
+  EXPECT_EQ(source_.infos, 1) << "the first one is not answered yet";
+  info.num_pending = 9;
+  source_.listener->OnInfo(info);
+  EXPECT_EQ(intake_.backlog().num_pending, 9u);
+  loop_.RunFor(Intake::kLookEvery);
+  EXPECT_EQ(source_.infos, 2);
+  source_.listener->OnInfo(absl::UnavailableError("gone"));
+  EXPECT_EQ(intake_.backlog().num_pending, 9u) << "no answer says nothing";
+  source_.listener->OnConnection(false);
+  loop_.RunFor(2 * Intake::kLookEvery);
+  EXPECT_EQ(source_.infos, 2) << "there is nobody to ask";
+}
+
+TEST_F(IntakeTest, ADeliveryTellsTheBacklog) {
+  source_.listener->OnConnection(true);
+  source_.listener->OnAttached(ConsumerInfo());
+  std::vector<Message> batch;
+  batch.push_back(test::MakeMessage(1));
+  batch.back().num_pending = 41;
+  source_.listener->OnMessages(absl::MakeSpan(batch));
+  EXPECT_EQ(intake_.backlog().num_pending, 41u);
+}
+
 }  // namespace
 }  // namespace sluice::core

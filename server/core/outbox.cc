@@ -102,6 +102,7 @@ void Outbox::OnConfirmed(uint64_t tag, const absl::Status& status) {
   if (tag != confirming_) return;
   confirming_ = 0;
   if (status.ok()) {
+    ack_duration_.Observe(timers_->now() - confirming_since_);
     Vouch(tag);
     if (!waiters_.empty() && connected_ && vouched_ != end_) ConfirmLast();
     return;
@@ -120,6 +121,7 @@ void Outbox::OnClaimAnswered(uint64_t position, const absl::Status& status) {
   Entry& entry = At(position);
   if (entry.claims.empty()) return;
   if (status.ok()) {
+    ack_duration_.Observe(timers_->now() - entry.asked);
     Resolve(entry, SettleOutcome::kConfirmed);
     Vouch(position + 1);
   } else if (!connected_) {
@@ -173,6 +175,7 @@ void Outbox::Transmit(uint64_t position) {
   if (entry.claims.empty()) {
     source_->Settle(entry.reply, settlement);
   } else {
+    entry.asked = timers_->now();
     source_->Confirm(entry.reply, settlement, position | kClaimTag);
   }
 }
@@ -186,6 +189,7 @@ void Outbox::ConfirmLast() {
   uint64_t position = end_ - 1;
   while (position > begin_ && !is_settled(At(position))) --position;
   confirming_ = end_;
+  confirming_since_ = timers_->now();
   if (is_settled(At(position))) {
     Settlement ack;
     ack.as_consumer_sequence = At(position).as_consumer_sequence;

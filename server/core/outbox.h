@@ -14,6 +14,7 @@
 #include "base/backoff.h"
 #include "base/timers.h"
 #include "core/delivery.h"
+#include "core/histogram.h"
 #include "core/message_source.h"
 #include "core/settlement.h"
 
@@ -72,6 +73,8 @@ class Outbox {
 
   bool connected() const { return connected_; }
   uint64_t unconfirmed() const { return end_ - begin_; }
+  // From asking the server about a verdict until its answer: each claimed one, and one in kFenceEvery of the others.
+  const Histogram& ack_duration() const { return ack_duration_; }
 
  private:
   struct Entry {
@@ -83,6 +86,7 @@ class Outbox {
     absl::Duration nak_delay;
     uint64_t as_consumer_sequence;
     absl::Time ack_deadline;
+    absl::Time asked;  // about a claimed one, last
     std::vector<Claim> claims;  // of the same answer; empty: nobody waits
   };
   struct Waiter {
@@ -123,6 +127,9 @@ class Outbox {
   uint64_t vouched_ = 0;  // those before it stay for their claims alone
   uint64_t end_ = 0;
 
+  Histogram ack_duration_;
+
+  absl::Time confirming_since_;
   uint64_t confirming_ = 0;            // all entries before this one are confirmed by the answer under way; 0: none is
   uint64_t confirm_at_ = kFenceEvery;  // ask with the verdict that makes it as many
   base::Timer retry_;                  // of questions that had no answer

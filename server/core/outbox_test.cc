@@ -300,5 +300,27 @@ TEST_F(OutboxTest, AQuestionWithoutAnAnswerSendsTheAcksAgain) {
   EXPECT_EQ(Replies(), (std::vector<std::string>{"ack.1.1"}));
 }
 
+TEST_F(OutboxTest, MeasuresHowLongTheServerTakes) {
+  outbox_.OnConnection(true);
+  SendClaimed(7, 1, Verdict::kAck);
+  loop_.RunFor(absl::Milliseconds(30));
+  AnswerClaim(0, absl::DeadlineExceededError("no answer"));
+  EXPECT_EQ(outbox_.ack_duration().sum(), absl::ZeroDuration()) << "only what was answered";
+  loop_.RunFor(absl::Milliseconds(100));
+  ASSERT_EQ(source_.confirmations.size(), 2u) << "asked again";
+  const absl::Time asked = loop_.now();
+  loop_.RunFor(absl::Milliseconds(20));
+  AnswerClaim(1);
+  EXPECT_LE(outbox_.ack_duration().sum(), loop_.now() - asked + absl::Milliseconds(100));
+  const absl::Duration before = outbox_.ack_duration().sum();
+  EXPECT_GE(before, absl::Milliseconds(20));
+
+  Send(2, Verdict::kAck);
+  Fence();
+  loop_.RunFor(absl::Milliseconds(40));
+  Confirm();
+  EXPECT_EQ(outbox_.ack_duration().sum(), before + absl::Milliseconds(40));
+}
+
 }  // namespace
 }  // namespace sluice::core

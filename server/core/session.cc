@@ -156,6 +156,7 @@ void Session::Flush() {
     if (!frame_.empty() && (frame_.size() == max_batch_ || bytes > OpenRequest::kMaxFrameBytes)) break;
     queue_.Remove(delivery);
     delivery->state = Delivery::State::kHeld;
+    delivery->given = timers_->now();
     if (consumer_->draining()) consumer_->Await(delivery);
     delivery->token.clear();
     if (resumable_) consumer_->Seal(delivery);

@@ -19,6 +19,11 @@ namespace {
 constexpr absl::Duration kFirstDialWait = absl::Milliseconds(100);
 constexpr absl::Duration kGreetingTimeout = absl::Seconds(1);
 constexpr absl::Duration kCloseTimeout = absl::Seconds(2);
+constexpr absl::Duration kMoveFlushTimeout = absl::Milliseconds(250);
+// A credential may become valid a little later than it is here.
+constexpr absl::Duration kSuccessorRetry = absl::Seconds(1);
+// The longest that a request may take, and some.
+constexpr absl::Duration kRetirement = absl::Seconds(10);
 
 absl::Status ToStatus(natsStatus status) {
   switch (status) {
@@ -78,25 +83,26 @@ std::string LastErrorOf(natsConnection* nats, natsStatus status) {
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Connect(ConnectionOptions options, base::EventLoop* loop) {
   absl::StatusOr<NatsPtr<natsOptions>> nats_options = MakeNatsOptions(options);
   if (!nats_options.ok()) return nats_options.status();
-  auto connection = std::unique_ptr<Connection>(new Connection(std::move(options), *std::move(nats_options), loop));
+  auto connection = std::unique_ptr<Connection>(new Connection(options, *std::move(nats_options), loop));
   connection->Dial();
   return connection;
 }
 
-Connection::Connection(ConnectionOptions options, NatsPtr<natsOptions> nats_options, base::EventLoop* loop)
-    : options_(std::move(options)),
-      api_prefix_(options_.ApiPrefix()),
+Connection::Connection(const ConnectionOptions& options, NatsPtr<natsOptions> nats_options, base::EventLoop* loop)
+    : api_prefix_(options.ApiPrefix()),
       loop_(loop),
-      nats_options_(std::move(nats_options)),
       gate_(std::make_shared<LoopGate<Connection>>(loop, this)),
       replies_sink_(std::make_shared<Replies>(gate_)),
+      nats_options_(nats_options.release(), NatsDestroy()),
+      retire_timer_(&loop->timers()),
       requests_(&loop->timers()),
-      dial_backoff_(kFirstDialWait, std::max(kFirstDialWait, options_.reconnect_wait), absl::BitGen()()),
+      dial_backoff_(kFirstDialWait, std::max(kFirstDialWait, options.reconnect_wait), absl::BitGen()()),
       dial_timer_(&loop->timers()),
       side_thread_([this] { side_loop_.Run(); }) {}
 
 Connection::~Connection() {
   gate_->Close();
+  retired_.clear();
   replies_.reset();
   nats_.reset();
   side_loop_.Stop();
@@ -105,29 +111,38 @@ Connection::~Connection() {
 
 // --- up and down ---
 
-void Connection::Dial() {
-  ++generation_;
-  RunBlocking([this, generation = generation_] {
-    const Hook hook{gate_, generation};
-    auto closure = std::make_unique<Hook>(hook);  // cnats's, if it connects
-    SetCallbacks(closure.get());
-    natsConnection* nats = nullptr;
-    const natsStatus status = natsConnection_Connect(&nats, nats_options_.get());
-    if (status == NATS_OK) {
-      closure.release();
-      hook.Post([nats = NatsPtr<natsConnection>(nats)](Connection* c) mutable { c->OnDialled(std::move(nats)); });
-    } else {
-      const char* detail = nats_GetLastError(nullptr);
-      const bool has_detail = detail != nullptr && *detail != '\0';
-      hook.Post([why = std::string(has_detail ? detail : natsStatus_GetText(status))](Connection* c) {
-        c->OnDialFailed(why);
-      });
-    }
+template <typename Done>
+void Connection::DialWith(Options options, uint64_t generation, Done done) {
+  RunBlocking([gate = gate_, options = std::move(options), generation, done] {
+    auto closure = std::make_unique<Hook>(Hook{gate, generation});  // cnats's, if it connects
+    SetCallbacks(options.get(), closure.get());
+    natsConnection* raw = nullptr;
+    const natsStatus status = natsConnection_Connect(&raw, options.get());
+    if (status == NATS_OK) closure.release();
+    const char* detail = status == NATS_OK ? nullptr : nats_GetLastError(nullptr);
+    const bool has_detail = detail != nullptr && *detail != '\0';
+    gate->Post([generation, done, nats = NatsPtr<natsConnection>(raw),
+                why = std::string(has_detail ? detail : natsStatus_GetText(status))](Connection* c) mutable {
+      done(c, generation, std::move(nats), why);
+    });
   });
 }
 
-void Connection::SetCallbacks(void* hook) {
-  natsOptions* const options = nats_options_.get();
+void Connection::Dial() {
+  generation_ = ++last_generation_;
+  DialWith(nats_options_, generation_,
+           [](Connection* c, uint64_t generation, NatsPtr<natsConnection> nats, const std::string& why) {
+             if (c->generation() != generation) {
+               c->RunBlocking([nats = std::move(nats)] {});  // late: its end waits for its threads
+             } else if (nats != nullptr) {
+               c->OnDialled(std::move(nats));
+             } else {
+               c->OnDialFailed(why);
+             }
+           });
+}
+
+void Connection::SetCallbacks(natsOptions* options, void* hook) {
   natsOptions_SetDisconnectedCB(
       options, [](natsConnection*, void* hook) { static_cast<Hook*>(hook)->Post([](Connection* c) { c->OnDown(); }); },
       hook);
@@ -199,6 +214,89 @@ void Connection::OnGivenUp(const std::string& why) {
   nats_ = nullptr;
   base::LogWarning("NATS refused the connection, dialling anew", {{"err", why}});
   DialLater(why);
+}
+
+// --- another natsConnection takes over ---
+
+void Connection::Replace(ConnectionOptions options, ReplaceCallback news) {
+  absl::StatusOr<NatsPtr<natsOptions>> nats_options = MakeNatsOptions(options);
+  if (!nats_options.ok()) {
+    base::LogError("the login to NATS cannot be used; what was before stays",
+                   {{"err", nats_options.status().message()}});
+    return news(nats_options.status());
+  }
+  successor_ = std::make_unique<Successor>(&loop_->timers());
+  successor_->options = Options(nats_options->release(), NatsDestroy());
+  successor_->news = std::move(news);
+  DialSuccessor();
+}
+
+void Connection::DialSuccessor() {
+  successor_->generation = ++last_generation_;
+  DialWith(successor_->options, successor_->generation,
+           [](Connection* c, uint64_t generation, NatsPtr<natsConnection> nats, const std::string& why) {
+             const bool is_wanted = c->successor_ != nullptr && c->successor_->generation == generation;
+             if (!is_wanted) {
+               c->RunBlocking([nats = std::move(nats)] {});
+             } else if (nats != nullptr) {
+               c->OnSuccessorDialled(std::move(nats));
+             } else {
+               c->OnSuccessorFailed(why);
+             }
+           });
+}
+
+void Connection::OnSuccessorFailed(const std::string& why) {
+  if (!std::exchange(successor_->failed, true)) {
+    base::LogError("cannot connect to NATS as it is configured now, trying on; what was before stays", {{"err", why}});
+    successor_->news(absl::UnavailableError(absl::StrCat("cannot connect to NATS: ", why)));
+  }
+  successor_->retry.SetAfter(kSuccessorRetry, [this] { DialSuccessor(); });
+}
+
+void Connection::OnSuccessorDialled(NatsPtr<natsConnection> raw) {
+  auto nats = std::make_shared<NatsConnection>(std::move(raw));
+  absl::StatusOr<std::unique_ptr<Inbox>> replies = Inbox::Open(nats, replies_sink_);
+  const auto fail = [&](absl::string_view why) {
+    const std::string text(why);
+    replies = nullptr;
+    RunBlocking([nats = std::move(nats)]() mutable { nats.reset(); });
+    OnSuccessorFailed(text);
+  };
+  if (!replies.ok()) return fail(replies.status().message());
+  if (natsConnection_Status(nats->get()) != NATS_CONN_STATUS_CONNECTED) return fail("it broke at once");
+  // Behind the flush the server has all that was written to the connection before, so that the order of the verdicts is
+  // kept over the move. It holds up the loop for one round trip.
+  const bool seamless = nats_ != nullptr && IsUp();
+  if (seamless && natsConnection_FlushTimeout(nats_->get(), absl::ToInt64Milliseconds(kMoveFlushTimeout)) != NATS_OK) {
+    return fail("the server does not answer on the connection before");
+  }
+  if (!seamless) OnDown();  // as any loss: what was not vouched for is sent again
+  dial_timer_.Cancel();     // of a lost one that was to be dialled anew
+  const std::unique_ptr<Successor> successor = std::move(successor_);
+  nats_options_ = successor->options;
+  generation_ = successor->generation;
+  Retire(std::exchange(nats_, std::move(nats)), std::exchange(replies_, *std::move(replies)));
+  base::LogInfo("moved to a new connection to NATS");
+  if (seamless) {
+    LearnServer();
+    for (const Told& one : std::vector<Told>(listeners_)) one.listener->OnReplaced();
+  } else {
+    OnUp();
+  }
+  successor->news(absl::OkStatus());
+}
+
+// Answers to requests still come to it for a while; and its open pulls, whose inboxes keep it.
+void Connection::Retire(std::shared_ptr<NatsConnection> nats, std::unique_ptr<Inbox> replies) {
+  if (nats == nullptr) return;
+  retired_.push_back({std::move(nats), std::move(replies)});
+  retire_timer_.SetAfter(connected_ ? kRetirement : absl::ZeroDuration(), [this] { EndRetired(); });
+}
+
+// The last reference to a natsConnection waits for its threads.
+void Connection::EndRetired() {
+  RunBlocking([retired = std::exchange(retired_, {})]() mutable { retired.clear(); });
 }
 
 void Connection::LearnServer() {
@@ -343,7 +441,10 @@ absl::StatusOr<std::unique_ptr<Inbox>> Connection::OpenQueue(const std::string& 
 }
 
 absl::Status Connection::Close() {
-  ++generation_;  // what still comes from cnats is no news
+  generation_ = ++last_generation_;  // what still comes from cnats is no news
+  successor_ = nullptr;
+  retire_timer_.Cancel();
+  retired_.clear();
   dial_timer_.Cancel();
   const bool was_connected = std::exchange(connected_, false);
   requests_.EndAll(absl::CancelledError("the connection to NATS is being closed"));

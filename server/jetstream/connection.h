@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -45,11 +46,23 @@ class Connection {
     virtual ~Listener() = default;
     // Strictly in turn: true, false, true, ...; never from within a call.
     virtual void OnConnection(bool connected) = 0;
+    // While connected: another natsConnection has taken the place of the one before, without a gap. What is opened and
+    // sent from now on uses it; inboxes of the one before go on until they are closed, which should be soon.
+    virtual void OnReplaced() {}
   };
 
   // Returns at once; connects behind. Fails for local reasons only: INVALID_ARGUMENT, see MakeNatsOptions().
   static absl::StatusOr<std::unique_ptr<Connection>> Connect(ConnectionOptions options, base::EventLoop* loop);
   ~Connection();
+
+  // Moves to a connection with these options, with nothing lost: dials it beside the one that serves, and lets that one
+  // go only when the new one is there. Until then all stays as it is, and it is tried for ever; `news` is told of the
+  // first failure and of the success, unless another Replace() comes before; INVALID_ARGUMENT, as Connect(): it is not
+  // tried. The API prefix stays.
+  using ReplaceCallback = absl::AnyInvocable<void(const absl::Status& status)>;
+  void Replace(ConnectionOptions options, ReplaceCallback news);
+  // Gives up what Replace() is still trying.
+  void StayAsIs() { successor_ = nullptr; }
 
   // Told right after this call if it is connected, then of each change.
   void AddListener(Listener* listener);
@@ -91,10 +104,31 @@ class Connection {
  private:
   class Replies;
 
-  Connection(ConnectionOptions options, NatsPtr<natsOptions> nats_options, base::EventLoop* loop);
+  Connection(const ConnectionOptions& options, NatsPtr<natsOptions> nats_options, base::EventLoop* loop);
+
+  // One natsConnection in the making. The options are the side thread's, after construction.
+  using Options = std::shared_ptr<natsOptions>;
+  // How a natsConnection is dialled, on the side thread; `done` is posted, with it or with why not.
+  template <typename Done>
+  void DialWith(Options options, uint64_t generation, Done done);
+  static void SetCallbacks(natsOptions* options, void* hook);  // side thread
+
+  // The natsConnection that is to take over.
+  struct Successor {
+    explicit Successor(base::Timers* timers) : retry(timers) {}
+    Options options;
+    uint64_t generation = 0;  // of the dial that is under way, or was last
+    ReplaceCallback news;
+    bool failed = false;  // which has been told
+    base::Timer retry;
+  };
 
   void Dial();
-  void SetCallbacks(void* hook);  // side thread
+  void DialSuccessor();
+  void OnSuccessorDialled(NatsPtr<natsConnection> nats);
+  void OnSuccessorFailed(const std::string& why);
+  void Retire(std::shared_ptr<NatsConnection> nats, std::unique_ptr<Inbox> replies);
+  void EndRetired();
   void OnDialled(NatsPtr<natsConnection> nats);
   void OnDialFailed(const std::string& why);
   void DialLater(const std::string& why);
@@ -110,15 +144,22 @@ class Connection {
   void OnServerLearnt(std::string url, std::string version);
   void TellListeners();
 
-  const ConnectionOptions options_;
   const std::string api_prefix_;
   base::EventLoop* const loop_;
-  const NatsPtr<natsOptions> nats_options_;           // the side thread's, after construction
   const std::shared_ptr<LoopGate<Connection>> gate_;  // shared with cnats's threads
   const std::shared_ptr<Replies> replies_sink_;       // the same
 
   std::shared_ptr<NatsConnection> nats_;  // shared with tasks of the side thread; null while dialling
+  Options nats_options_;                  // of nats_
+  std::unique_ptr<Successor> successor_;  // null: none is wanted
+  struct Retired {
+    std::shared_ptr<NatsConnection> nats;
+    std::unique_ptr<Inbox> replies;
+  };
+  std::vector<Retired> retired_;  // answers may still come to them
+  base::Timer retire_timer_;
   uint64_t generation_ = 0;
+  uint64_t last_generation_ = 0;  // of all that were dialled
   bool connected_ = false;
   uint64_t ups_ = 0;  // how often it became connected
   ConnectionStatus status_;

@@ -324,7 +324,151 @@ TEST_P(TlsTest, TrustsAnybodyIfToldTo) {
   EXPECT_TRUE(AwaitConnected()) << Status().last_error;
 }
 
+// --- another login ---
+
+class ReplaceTest : public ConnectionTest {
+ protected:
+  static constexpr char kBoth[] = "authorization { users: [ { user: old, password: a }, { user: new, password: b } ] }";
+  static constexpr char kOld[] = "authorization { users: [ { user: old, password: a } ] }";
+  static constexpr char kNew[] = "authorization { users: [ { user: new, password: b } ] }";
+
+  ConnectionOptions As(const std::string& user, const std::string& password) {
+    ConnectionOptions options = Options();
+    options.user = user;
+    options.password = password;
+    return options;
+  }
+  bool StartAsOld(const std::string& config) {
+    if (!StartServer(config)) return false;
+    Connect(As("old", "a"));
+    if (!AwaitConnected()) return false;
+    loop_.Run([this] { connection_->AddListener(&witness_); });
+    return Eventually([this] { return loop_.Run([this] { return witness_.told.size() == 1; }); });
+  }
+  void Replace(const ConnectionOptions& options) {
+    loop_.Run([&] { connection_->Replace(options, [this](const absl::Status& status) { news_.push_back(status); }); });
+  }
+  size_t News() {
+    return loop_.Run([this] { return news_.size(); });
+  }
+  void TearDown() override {
+    if (connection_ != nullptr) loop_.Run([this] { connection_->RemoveListener(&witness_); });
+    ConnectionTest::TearDown();
+  }
+
+  class ReplacedWitness final : public Connection::Listener {
+   public:
+    void OnConnection(bool connected) override { told.push_back(connected); }
+    void OnReplaced() override { ++replaced; }
+    std::vector<bool> told;  // loop only, as the next
+    int replaced = 0;
+  };
+  ReplacedWitness witness_;
+  std::vector<absl::Status> news_;  // loop only
+};
+
+TEST_P(ReplaceTest, MovesWithoutAGap) {
+  ASSERT_TRUE(StartAsOld(kBoth));
+  const uint64_t generation = loop_.Run([this] { return connection_->generation(); });
+  Replace(As("new", "b"));
+  ASSERT_TRUE(Eventually([this] { return News() == 1; }));
+  loop_.Run([&] {
+    EXPECT_EQ(news_, std::vector<absl::Status>{absl::OkStatus()});
+    EXPECT_EQ(witness_.replaced, 1);
+    EXPECT_EQ(witness_.told, std::vector<bool>{true});
+    EXPECT_GT(connection_->generation(), generation);
+  });
+  EXPECT_TRUE(Status().connected);
+  EXPECT_EQ(Status().reconnects, 0u);
+  ASSERT_TRUE(server_->Reload(kNew).ok());
+  EXPECT_THAT(Ask("$JS.API.INFO"), HasSubstr("account_info_response")) << "the old user is not in use any more";
+  EXPECT_TRUE(Status().connected);
+}
+
+// What was asked on the connection before is answered there.
+TEST_P(ReplaceTest, RequestsUnderWayAreAnswered) {
+  class Slow final : public Inbox::Sink {
+   public:
+    void OnMessage(NatsPtr<natsMsg> msg) override {
+      absl::MutexLock lock(&mutex);
+      asked = std::move(msg);
+    }
+    void OnEnd() override {}
+    bool Asked() {
+      absl::MutexLock lock(&mutex);
+      return asked != nullptr;
+    }
+    absl::Mutex mutex;
+    NatsPtr<natsMsg> asked;
+  };
+  ASSERT_TRUE(StartAsOld(kBoth));
+  const auto slow = std::make_shared<Slow>();
+  const auto inbox = loop_.Run([&] { return connection_->OpenQueue("slow", "q", slow).value(); });
+  absl::Notification answered;
+  std::string answer;
+  loop_.Run([&] {
+    connection_->Request(nullptr, "slow", "", absl::Seconds(20), [&](const absl::StatusOr<absl::string_view>& reply) {
+      answer = reply.ok() ? std::string(*reply) : std::string(reply.status().message());
+      answered.Notify();
+    });
+  });
+  ASSERT_TRUE(Eventually([&] { return slow->Asked(); }));
+  Replace(As("new", "b"));
+  ASSERT_TRUE(Eventually([this] { return News() == 1; }));
+  loop_.Run([&] { connection_->Publish(natsMsg_GetReply(slow->asked.get()), "here").IgnoreError(); });
+  ASSERT_TRUE(answered.WaitForNotificationWithTimeout(kPatience));
+  EXPECT_EQ(answer, "here");
+}
+
+TEST_P(ReplaceTest, ALoginThatIsRefusedChangesNothingAndIsTriedOn) {
+  ASSERT_TRUE(StartAsOld(kOld));
+  Replace(As("new", "b"));
+  ASSERT_TRUE(Eventually([this] { return News() == 1; }));
+  loop_.Run([&] { EXPECT_TRUE(absl::IsUnavailable(news_[0])) << news_[0]; });
+  EXPECT_TRUE(Status().connected);
+  EXPECT_THAT(Ask("$JS.API.INFO"), HasSubstr("account_info_response"));
+  ASSERT_TRUE(server_->Reload(kBoth).ok());
+  ASSERT_TRUE(Eventually([this] { return News() == 2; })) << "it becomes valid later";
+  loop_.Run([&] {
+    EXPECT_EQ(news_[1], absl::OkStatus());
+    EXPECT_EQ(witness_.told, std::vector<bool>{true});
+  });
+}
+
+TEST_P(ReplaceTest, ALoginThatCannotBeUsedIsNotTried) {
+  ASSERT_TRUE(StartAsOld(kBoth));
+  ConnectionOptions options = Options();
+  options.credentials_file = absl::StrCat(server_->dir(), "/none.creds");
+  Replace(options);
+  loop_.Run([&] {
+    ASSERT_EQ(news_.size(), 1u);
+    EXPECT_TRUE(absl::IsInvalidArgument(news_[0])) << news_[0];
+  });
+  EXPECT_TRUE(Status().connected);
+}
+
+// The server was told first, and has thrown the old user out.
+TEST_P(ReplaceTest, HealsAConnectionThatIsRefused) {
+  ASSERT_TRUE(StartAsOld(kBoth));
+  ASSERT_TRUE(server_->Reload(kNew).ok());
+  ASSERT_TRUE(Eventually([this] { return !Status().connected; }));
+  Replace(As("new", "b"));
+  EXPECT_TRUE(AwaitConnected()) << Status().last_error;
+  loop_.Run([&] { EXPECT_EQ(witness_.told, (std::vector<bool>{true, false, true})); });
+}
+
+TEST_P(ReplaceTest, TheLastOneWins) {
+  ASSERT_TRUE(StartAsOld(kBoth));
+  Replace(As("nobody", "x"));
+  Replace(As("new", "b"));
+  ASSERT_TRUE(Eventually([this] { return News() > 0; }));
+  loop_.Run([&] { EXPECT_EQ(news_.back(), absl::OkStatus()) << news_.back(); });
+  ASSERT_TRUE(server_->Reload(kNew).ok());
+  EXPECT_THAT(Ask("$JS.API.INFO"), HasSubstr("account_info_response"));
+}
+
 INSTANTIATE_TEST_SUITE_P(All, ConnectionTest, testing::ValuesIn(test::NatsServerBinaries()), ParamName);
+INSTANTIATE_TEST_SUITE_P(All, ReplaceTest, testing::ValuesIn(test::NatsServerBinaries()), ParamName);
 INSTANTIATE_TEST_SUITE_P(All, TlsTest, testing::ValuesIn(test::NatsServerBinaries()), ParamName);
 
 }  // namespace

@@ -55,7 +55,10 @@ JetStreamDeadLetters::JetStreamDeadLetters(Connection* connection, base::EventLo
 JetStreamDeadLetters::~JetStreamDeadLetters() {
   gate_->Close();
   connection_->RemoveListener(this);
-  connection_->RunBlocking([inbox = std::move(inbox_)]() mutable { inbox.reset(); });
+  connection_->RunBlocking([inbox = std::move(inbox_), old = std::move(old_inbox_)]() mutable {
+    inbox.reset();
+    old.reset();
+  });
 }
 
 void JetStreamDeadLetters::Start(core::DeadLetterSink::Listener* listener) {
@@ -77,6 +80,14 @@ void JetStreamDeadLetters::OnConnection(bool connected) {
   }
   inbox_ = *std::move(inbox);
   inbox_generation_ = connection_->generation();
+}
+
+// Two for a moment, so that no advisory finds none.
+void JetStreamDeadLetters::OnReplaced() {
+  old_inbox_ = inbox_;
+  OnConnection(true);
+  if (old_inbox_ == nullptr || old_inbox_ == inbox_) return;
+  connection_->RunBlocking([inbox = old_inbox_] { inbox->Drain(kDrainTimeout); });
 }
 
 void JetStreamDeadLetters::Publish(const core::DeadLetter& letter, uint64_t tag) {

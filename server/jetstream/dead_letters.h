@@ -37,6 +37,7 @@ class JetStreamDeadLetters final : public core::DeadLetterSink, private Connecti
   class Advisories;
 
   void OnConnection(bool connected) override;
+  void OnReplaced() override;
   void OnAdvisories();
 
   Connection* const connection_;
@@ -46,9 +47,10 @@ class JetStreamDeadLetters final : public core::DeadLetterSink, private Connecti
   const std::shared_ptr<Advisories> advisories_;                // the same
 
   core::DeadLetterSink::Listener* listener_ = nullptr;
-  std::shared_ptr<Inbox> inbox_;           // shared with the task that drains it
-  uint64_t inbox_generation_ = 0;          // of the connection, when inbox_ was opened
-  bool stopped_ = false;                   // listens no more
+  std::shared_ptr<Inbox> inbox_;      // shared with the task that drains it
+  std::shared_ptr<Inbox> old_inbox_;  // of the connection before, drained; its end would cut short what is on its way
+  uint64_t inbox_generation_ = 0;     // of the connection, when inbox_ was opened
+  bool stopped_ = false;              // listens no more
   std::vector<NatsPtr<natsMsg>> arrived_;  // kept for its capacity
 };
 

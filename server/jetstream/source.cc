@@ -1,6 +1,7 @@
 #include "jetstream/source.h"
 #include "jetstream/ack_subject.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,8 @@ namespace sluice::jetstream {
 namespace {
 
 constexpr absl::Duration kConfirmTimeout = absl::Seconds(2);
+// What a busy server or network may add to a pull's `expires`.
+constexpr absl::Duration kPullSlack = absl::Seconds(2);
 constexpr absl::Duration kUnpinTimeout = absl::Seconds(2);
 // For the server's word that it sends nothing more. The open pull has ended by then, so that it has nothing to send.
 constexpr absl::Duration kDrainTimeout = absl::Seconds(5);
@@ -46,6 +49,7 @@ class JetStreamSource::Intake final : public Inbox::Sink {
 
 JetStreamSource::JetStreamSource(Connection* connection, base::EventLoop* loop, Options options)
     : connection_(connection),
+      timers_(&loop->timers()),
       stream_(options.stream),
       consumer_(options.durable),
       pull_subject_(absl::StrCat(connection->api_prefix(), ".CONSUMER.MSG.NEXT.", stream_, ".", consumer_)),
@@ -53,12 +57,16 @@ JetStreamSource::JetStreamSource(Connection* connection, base::EventLoop* loop, 
       gate_(std::make_shared<LoopGate<JetStreamSource>>(loop, this)),
       intake_(std::make_shared<Intake>(gate_)),
       durable_(connection, this, &loop->timers(), options.stream, options.durable, options.manage,
-               std::move(options.config)) {}
+               std::move(options.config)),
+      retire_(timers_) {}
 
 JetStreamSource::~JetStreamSource() {
   gate_->Close();
   connection_->RemoveListener(this);
-  connection_->RunBlocking([inbox = std::move(inbox_)]() mutable { inbox.reset(); });
+  connection_->RunBlocking([inbox = std::move(inbox_), old = std::move(old_inboxes_)]() mutable {
+    inbox.reset();
+    old.clear();
+  });
 }
 
 void JetStreamSource::Start(core::MessageSource::Listener* listener) {
@@ -74,6 +82,26 @@ void JetStreamSource::OnConnection(bool connected) {
     }
   }
   listener_->OnConnection(connected);
+}
+
+// The open pull goes on where it was opened; the next one uses the new connection.
+void JetStreamSource::OnReplaced() {
+  if (inbox_ == nullptr || closing_) return;
+  std::shared_ptr<Inbox> old = inbox_;
+  if (absl::Status status = Subscribe(); !status.ok()) {
+    base::LogWarning("cannot subscribe", {{"stream", stream_}, {"consumer", consumer_}, {"err", status.message()}});
+    return;
+  }
+  old_inboxes_.push_back(std::move(old));
+  retire_.SetAt(std::max(pull_over_, timers_->now()), [this] { RetireInboxes(); });
+}
+
+// Kept until each has ended, as its end would cut short what is on its way.
+void JetStreamSource::RetireInboxes() {
+  retire_.Cancel();
+  for (const std::shared_ptr<Inbox>& inbox : old_inboxes_) {
+    connection_->RunBlocking([inbox] { inbox->Drain(kDrainTimeout); });
+  }
 }
 
 absl::Status JetStreamSource::Subscribe() {
@@ -114,6 +142,7 @@ void JetStreamSource::RenewPin(absl::string_view pin_id, uint64_t id) {
 
 void JetStreamSource::SendPull(const core::PullRequest& request) {
   if (inbox_ == nullptr || closing_) return;
+  pull_over_ = std::max(pull_over_, timers_->now() + request.expires + kPullSlack);
   std::string json =
       absl::StrCat("{\"batch\":", request.batch, ",\"expires\":", absl::ToInt64Nanoseconds(request.expires));
   if (request.max_bytes > 0) absl::StrAppend(&json, ",\"max_bytes\":", request.max_bytes);
@@ -210,10 +239,14 @@ void JetStreamSource::CloseIntake() {
   }
   const absl::Duration timeout = connection_->connected() ? kDrainTimeout : kDrainTimeoutWhenDown;
   connection_->RunBlocking([inbox = inbox_, timeout] { inbox->Drain(timeout); });
+  if (retire_.pending()) RetireInboxes();
 }
 
 void JetStreamSource::OnInboxEnd() {
   --open_inboxes_;
+  if (open_inboxes_ == 1 && !closing_) {
+    connection_->RunBlocking([old = std::exchange(old_inboxes_, {})]() mutable { old.clear(); });
+  }
   if (closing_ && open_inboxes_ == 0) OnIntakeEnd();
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/event_loop.h"
+#include "base/timers.h"
 #include "core/durable_config.h"
 #include "core/message_source.h"
 #include "jetstream/connection.h"
@@ -47,6 +48,8 @@ class JetStreamSource final : public core::MessageSource, private Connection::Li
   class Intake;
 
   void OnConnection(bool connected) override;
+  void OnReplaced() override;
+  void RetireInboxes();
   absl::Status Subscribe();
   void SendPull(const core::PullRequest& request);
   void OnArrivals();
@@ -58,6 +61,7 @@ class JetStreamSource final : public core::MessageSource, private Connection::Li
   absl::string_view Subject(absl::string_view reply, const core::Settlement& settlement);
 
   Connection* const connection_;
+  base::Timers* const timers_;
   const std::string stream_;
   const std::string consumer_;
   const std::string pull_subject_;
@@ -69,8 +73,12 @@ class JetStreamSource final : public core::MessageSource, private Connection::Li
   core::MessageSource::Listener* listener_ = nullptr;
   std::shared_ptr<Inbox> inbox_;   // shared with the task that drains it
   uint64_t inbox_generation_ = 0;  // of the connection, when inbox_ was opened
-  int open_inboxes_ = 0;           // more than one for a moment, when a connection replaced another
-  bool term_reason_ = false;       // the consumer's leader understands it
+  int open_inboxes_ = 0;           // more than one for a while, when a connection replaced another
+  std::vector<std::shared_ptr<Inbox>>
+      old_inboxes_;                              // of connections before, on which a pull may be open; not with OnEnd()
+  base::Timer retire_;                           // by when it is not
+  absl::Time pull_over_ = absl::InfinitePast();  // when the last pull has ended for certain
+  bool term_reason_ = false;                     // the consumer's leader understands it
   bool closing_ = false;
   std::vector<core::Message> batch_;  // kept for its capacity
   std::string payload_;               // kept for its capacity

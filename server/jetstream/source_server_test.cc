@@ -9,6 +9,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "jetstream/server_fixture.h"
@@ -408,6 +409,36 @@ TEST_P(JetStreamSourceTest, ASourceMayGoWhileMessagesCome) {
   ASSERT_TRUE(recorder_.AwaitMessages(1));
   loop_.Run([this] { source_.reset(); });
   loop_.Run([this] { connection_.reset(); });
+}
+
+// A new login. The open pull goes on where it was opened; nothing that it brings is lost, and the next one uses the new
+// connection.
+TEST_P(JetStreamSourceTest, AReplacedConnectionLosesNothing) {
+  ASSERT_TRUE(StartAttached());
+  Pull(1, 10, absl::Seconds(2));
+  ASSERT_TRUE(Eventually([this] { return Told("num_waiting") == 1; }));
+  const size_t told = recorder_.connections_.size();
+  absl::Notification moved;
+  loop_.Run([&] {
+    connection_->Replace(Options(), [&](const absl::Status& status) {
+      EXPECT_TRUE(status.ok()) << status;
+      moved.Notify();
+    });
+  });
+  ASSERT_TRUE(moved.WaitForNotificationWithTimeout(kPatience));
+  Publish(10);
+  ASSERT_TRUE(recorder_.AwaitMessages(10)) << "by the pull that was open";
+  Publish(10, 11);
+  Pull(2, 10);
+  ASSERT_TRUE(recorder_.AwaitMessages(20));
+  for (const core::Message& one : recorder_.messages_) {
+    EXPECT_EQ(one.num_delivered, 1u);
+    Settle(one, Only(Verdict::kAck));
+  }
+  EXPECT_TRUE(Eventually([this] { return Told("num_ack_pending") == 0; }));
+  EXPECT_EQ(recorder_.connections_.size(), told) << "nobody has noticed";
+  loop_.Run([this] { source_->CloseIntake(); });
+  EXPECT_TRUE(recorder_.Await([this] { return recorder_.closed_ == 1; }));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, JetStreamSourceTest, testing::ValuesIn(test::NatsServerBinaries()), ParamName);

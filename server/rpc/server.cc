@@ -125,6 +125,13 @@ absl::Status Server::Listen() {
   return absl::OkStatus();
 }
 
+std::vector<std::string> Server::addresses() const {
+  std::vector<std::string> addresses;
+  if (unix_socket_ != nullptr) addresses.push_back(unix_socket_->address());
+  if (tcp_port_ > 0) addresses.push_back(DialAddress(options_.tcp, tcp_port_));
+  return addresses;
+}
+
 void Server::SetServing(bool serving) {
   if (server_ == nullptr) return;
   grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();

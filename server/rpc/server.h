@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -57,6 +58,8 @@ class Server {
 
   // The port of `tcp`; 0 without.
   int tcp_port() const { return tcp_port_; }
+  // Where clients on this machine reach it, as gRPC spells it. Before Shutdown().
+  std::vector<std::string> addresses() const;
 
  private:
   Server(ServerOptions options, base::EventLoop* loop, core::Daemon* daemon);

@@ -51,6 +51,13 @@ absl::Status CheckTcpAddress(const std::string& address) {
       absl::StrCat("\"", address, "\" is no host:port to listen on; write it as 127.0.0.1:7420 or [::1]:7420"));
 }
 
+std::string DialAddress(const std::string& address, int port) {
+  std::string host = address.substr(0, address.rfind(':'));
+  if (host == "0.0.0.0") host = "127.0.0.1";
+  if (host == "[::]") host = "[::1]";
+  return absl::StrCat(host, ":", port);
+}
+
 absl::Status ExplainTcpFailure(const std::string& address) {
   const std::optional<HostPort> place = Split(address);
   if (!place.has_value()) return CheckTcpAddress(address);

@@ -105,13 +105,6 @@ TEST_P(DrainCommandTest, InterruptedOnceAndTwice) {
   EXPECT_EQ(daemon_->Wait(), 0);
   apps_.clear();
 
-  ASSERT_TRUE(StartDaemon());
-  StartApp();
-  ASSERT_TRUE(AwaitHandled(50));
-  daemon_->Signal(SIGHUP);
-  EXPECT_EQ(daemon_->Wait(), 0) << "a closed terminal drains, too";
-  apps_.clear();
-
   // Whoever interrupts twice does not care for what the app holds: it waits for its ack wait.
   ASSERT_TRUE(StartDaemon());
   AppProcess& hung = StartApp({.mode = "hung", .concurrency = 4, .credit = 32});

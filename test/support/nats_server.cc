@@ -156,11 +156,16 @@ std::string NatsServer::log() const {
   return text.str();
 }
 
-absl::Status NatsServer::Spawn() {
+std::string NatsServer::WriteConfig() const {
   const std::string config = absl::StrCat(dir_, "/server.conf");
   std::ofstream(config) << "server_name: " << options_.name << "\nlisten: \"127.0.0.1:" << port_
                         << "\"\njetstream { store_dir: \"" << dir_ << "/store\" }\n"
                         << options_.config << "\n";
+  return config;
+}
+
+absl::Status NatsServer::Spawn() {
+  const std::string config = WriteConfig();
   const std::string log_path = absl::StrCat(dir_, "/log");
   const int log = open(log_path.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
   if (log < 0) return absl::InternalError("cannot write the log of nats-server");
@@ -201,6 +206,19 @@ void NatsServer::Pause(bool paused) {
   if (pid_ <= 0) return;
   kill(pid_, paused ? SIGSTOP : SIGCONT);
   if (paused) waitpid(pid_, nullptr, WUNTRACED);  // when all its threads have stopped
+}
+
+absl::Status NatsServer::Reload(const std::string& config) {
+  const size_t said = log().size();
+  options_.config = config;
+  WriteConfig();
+  kill(pid_, SIGHUP);
+  const absl::Time deadline = absl::Now() + kStartTimeout;
+  while (absl::Now() < deadline) {
+    if (log().find("Reloaded server configuration", said) != std::string::npos) return absl::OkStatus();
+    absl::SleepFor(kPoll);
+  }
+  return absl::DeadlineExceededError(absl::StrCat("nats-server does not reload:\n", log()));
 }
 
 absl::Status NatsServer::Restart() {

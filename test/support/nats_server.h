@@ -44,16 +44,20 @@ class NatsServer {
   void Stop();              // SIGTERM, and waits for the end
   void Kill();              // SIGKILL, and waits for the end
   void Pause(bool paused);  // SIGSTOP, and waits until it has stopped; SIGCONT
-  absl::Status Restart();   // on the same port and store; returns when it greets
+  // With another configuration, as `nats-server --signal reload`; returns when it says so. Whom it admits no more, it
+  // disconnects.
+  absl::Status Reload(const std::string& config);
+  absl::Status Restart();  // on the same port and store; returns when it greets
   absl::Status AwaitGreeting();
 
  private:
   NatsServer(Options options, std::string dir) : options_(std::move(options)), dir_(std::move(dir)) {}
 
+  std::string WriteConfig() const;
   absl::Status Spawn();
   void End(int signal);
 
-  const Options options_;
+  Options options_;
   const std::string dir_;
   int port_ = 0;
   pid_t pid_ = -1;

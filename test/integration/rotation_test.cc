@@ -1,0 +1,134 @@
+// Secrets and configurations that change under a running daemon, as the kubelet changes them.
+#include <filesystem>
+#include <fstream>
+
+#include "test/integration/fixture.h"
+
+namespace sluice::integration {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct NKey {
+  const char* seed;
+  const char* user;
+};
+constexpr NKey kOld = {"SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY",
+                       "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"};
+constexpr NKey kNew = {"SUAP2PYX2L7BJPEMAWKQQ5Q5VCWVW7JFBY5FV77UKOZRXF53FOABUPYDSY",
+                       "UBOS2XITWSZANSFPAH6WABEOMC4RMBOWJOVX7Z33XS2IHEE44I2C4TW7"};
+
+// The test itself needs no login.
+std::string Admitting(const std::vector<NKey>& keys) {
+  std::string users = "{ user: test, password: test }";
+  for (const NKey& key : keys) absl::StrAppend(&users, ", { nkey: ", key.user, " }");
+  return absl::StrCat("no_auth_user: test\nauthorization { users: [ ", users, " ] }");
+}
+
+class RotationTest : public IntegrationTest {
+ protected:
+  // A Secret as a volume: `seed` is a link by way of `..data`, which is swapped.
+  void MountSecret(const NKey& key) {
+    const fs::path secret = fs::path(dir_.path()) / "secret";
+    const fs::path version = secret / absl::StrCat("..", key.user);
+    fs::create_directories(version);
+    std::ofstream(version / "seed") << key.seed << "\n";
+    fs::remove(secret / "..data_tmp");
+    fs::create_directory_symlink(version.filename(), secret / "..data_tmp");
+    fs::rename(secret / "..data_tmp", secret / "..data");
+    if (!fs::exists(secret / "seed")) fs::create_symlink("..data/seed", secret / "seed");
+  }
+  bool Start(const std::vector<NKey>& admitted) {
+    auto server = test::NatsServer::Start({.binary = GetParam(), .config = Admitting(admitted)});
+    EXPECT_TRUE(server.ok()) << server.status();
+    if (!server.ok()) return false;
+    server_ = *std::move(server);
+    options_.nats_url = server_->url();
+    if (!ConnectAdmin() || !admin_->CreateStream(kStream, {"s.>"}).ok()) return false;
+    MountSecret(kOld);
+    yaml_ = options_.ToYaml(SocketPath(dir_.path()));
+    const std::string login = absl::StrCat("nats:\n  nkey_seed_file: ", dir_ / "secret/seed");
+    yaml_.replace(0, sizeof("nats:") - 1, login);
+    absl::StrAppend(&yaml_, "reload: {interval: 50ms}\n");
+    daemon_ = std::make_unique<DaemonProcess>(dir_.path(), yaml_);
+    const absl::Status ready = daemon_->AwaitReady();
+    EXPECT_TRUE(ready.ok()) << ready;
+    return ready.ok();
+  }
+  bool AwaitLog(const std::string& what) {
+    return Eventually([&] { return daemon_->Log().find(what) != std::string::npos; });
+  }
+  void ExpectNobodyNoticed(const Account& account) {
+    EXPECT_CLEAN(account);
+    EXPECT_TRUE(account.late.empty());
+    EXPECT_EQ(account.redelivered, 0u);
+    EXPECT_EQ(daemon_->Status().nats().reconnects(), 0u);
+  }
+
+  std::string yaml_;
+};
+
+TEST_P(RotationTest, ANewSecretUnderLoad) {
+  ASSERT_TRUE(Start({kOld, kNew}));
+  StartApp({.work_ms = 5, .concurrency = 8, .credit = 64});
+  StartLoad(1000);
+  ASSERT_TRUE(AwaitHandled(500));
+  MountSecret(kNew);
+  ASSERT_TRUE(AwaitLog("the configuration is reloaded"));
+  ASSERT_TRUE(AwaitHandled(2000));
+  ASSERT_TRUE(server_->Reload(Admitting({kNew})).ok()) << "the old one is revoked";
+  ASSERT_TRUE(AwaitHandled(1000));
+  ExpectNobodyNoticed(SettleUp());
+}
+
+// Back and forth, quickly, with many pulls open at the moment of a move.
+TEST_P(RotationTest, ManyRotationsLoseNothing) {
+  ASSERT_TRUE(Start({kOld, kNew}));
+  StartApp({.work_ms = 1, .concurrency = 4, .credit = 16});
+  StartLoad(500);
+  for (int i = 0; i < 10; ++i) {
+    const size_t seen = daemon_->Log().size();
+    MountSecret(i % 2 == 0 ? kNew : kOld);
+    ASSERT_TRUE(
+        Eventually([&] { return daemon_->Log().find("the configuration is reloaded", seen) != std::string::npos; }));
+    ASSERT_TRUE(AwaitHandled(50));
+  }
+  ExpectNobodyNoticed(SettleUp());
+}
+
+// The Secret is there before the server knows of it.
+TEST_P(RotationTest, ASecretThatIsNotValidYet) {
+  ASSERT_TRUE(Start({kOld}));
+  StartApp();
+  StartLoad(500);
+  MountSecret(kNew);
+  ASSERT_TRUE(AwaitLog("cannot connect to NATS as it is configured now, trying on"));
+  ASSERT_TRUE(AwaitHandled(500));
+  ASSERT_TRUE(server_->Reload(Admitting({kOld, kNew})).ok());
+  ASSERT_TRUE(AwaitLog("the configuration is reloaded"));
+  ASSERT_TRUE(AwaitHandled(500));
+  ExpectNobodyNoticed(SettleUp());
+}
+
+TEST_P(RotationTest, ADrainRightAfterARotation) {
+  ASSERT_TRUE(Start({kOld, kNew}));
+  StartApp({.work_ms = 5, .concurrency = 8, .credit = 64});
+  StartLoad(1000);
+  ASSERT_TRUE(AwaitHandled(500));
+  MountSecret(kNew);
+  ASSERT_TRUE(AwaitLog("moved to a new connection to NATS"));
+  EXPECT_EQ(daemon_->Terminate(), 0);
+  EXPECT_EQ(daemon_->Reported("unsettled"), 0);
+  apps_.clear();
+  daemon_ = std::make_unique<DaemonProcess>(dir_.path(), yaml_);
+  ASSERT_TRUE(daemon_->AwaitReady().ok());
+  StartApp();
+  const Account account = SettleUp();
+  EXPECT_CLEAN(account);
+  EXPECT_TRUE(account.late.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, RotationTest, testing::ValuesIn(test::NatsServerBinaries()), ParamName);
+
+}  // namespace
+}  // namespace sluice::integration
