@@ -111,7 +111,7 @@ class Row:
 
     def _make_stream(self):
         connection = Nats(self._server.port)
-        connection.api(f"STREAM.CREATE.{STREAM}", {"name": STREAM, "subjects": ["storm.>"], "storage": "memory"})
+        connection.api(f"STREAM.CREATE.{STREAM}", {"name": STREAM, "subjects": ["storm.>"]})
         if not self._plan.is_sluice:
             connection.api(f"CONSUMER.CREATE.{STREAM}.{DURABLE}", {"stream_name": STREAM, "config": {
                 "durable_name": DURABLE, "ack_policy": "explicit", "ack_wait": self._plan.ack_wait_s * 10**9, "max_ack_pending": 5000}})
