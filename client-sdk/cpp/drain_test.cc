@@ -94,6 +94,7 @@ TEST_F(DrainTest, MayHandBackWhatWaits) {
   consumption.StartDrain();
   EXPECT_THAT(stream->AwaitVerdicts(2), ElementsAre(Seen{2, "nak"}, Seen{3, "nak"}));
   stream->AwaitDrain();
+  EXPECT_EQ(stream->verdicts_before_drain(), 0u) << "the daemon would give them to this app again";
   release_.set_value();
   EXPECT_EQ(stream->AwaitVerdicts(3).back(), (Seen{1, "ack"}));
   stream->Drained();

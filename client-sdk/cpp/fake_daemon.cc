@@ -53,6 +53,11 @@ void FakeStream::AwaitDone() {
   Await("the stream's end", [this] { return done_; });
 }
 
+size_t FakeStream::verdicts_before_drain() {
+  std::lock_guard lock(mutex_);
+  return verdicts_before_drain_;
+}
+
 size_t FakeStream::settle_requests() {
   std::lock_guard lock(mutex_);
   return settle_requests_;
@@ -149,7 +154,10 @@ void FakeStream::OnReadDone(bool ok) {
     }
     if (request_.has_credit()) credit_ = request_.credit().messages();
     if (request_.has_settle()) Record(request_.settle());
-    if (request_.has_drain()) drains_.push_back(request_.drain());
+    if (request_.has_drain()) {
+      if (drains_.empty()) verdicts_before_drain_ = verdicts_.size();
+      drains_.push_back(request_.drain());
+    }
     StartRead(&request_);
   }
   changed_.notify_all();

@@ -28,6 +28,7 @@ class FakeStream final : public grpc::ServerBidiReactor<v1::ConsumeRequest, v1::
   const v1::Open& AwaitOpen();
   std::vector<Verdict> AwaitVerdicts(size_t count);  // at least so many
   v1::Drain AwaitDrain();
+  size_t verdicts_before_drain();  // once there was a drain
   void AwaitHalfClose();
   void AwaitDone();                    // the app or Finish() has ended it
   size_t settle_requests();            // so far
@@ -65,6 +66,7 @@ class FakeStream final : public grpc::ServerBidiReactor<v1::ConsumeRequest, v1::
   size_t settle_requests_ = 0;
   uint32_t credit_ = 0;
   std::vector<v1::Drain> drains_;
+  size_t verdicts_before_drain_ = 0;
   bool half_closed_ = false;
   bool done_ = false;
   std::deque<v1::ConsumeResponse> writes_;

@@ -110,13 +110,14 @@ void Session::FollowWish(Lock& lock) {
       outbox_.Finish();
       break;
     case Ending::Step::kDrain: {
-      if (options_.consume.hand_back || NobodyTakes()) Tell(ledger_.HandBack());
       v1::ConsumeRequest request;
       request.mutable_drain();
       if (ending_.timeout()) {
         *request.mutable_drain()->mutable_timeout() = TimeUtil::MillisecondsToDuration(ending_.timeout()->count());
       }
       outbox_.Add(std::move(request));
+      // Only now: before the drain it would be given to this app again.
+      if (options_.consume.hand_back || NobodyTakes()) Tell(ledger_.HandBack());
       break;
     }
     case Ending::Step::kNothing:
