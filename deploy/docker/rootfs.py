@@ -42,20 +42,33 @@ def copy(source, root, target=None):
     target.chmod(0o755 if os.access(source, os.X_OK) or ".so" in target.name else 0o644)
 
 
-def package_of(path):
-    """Which Debian package a file came from; dpkg knows some by their name before /usr was merged."""
+def names_of(path):
+    """How dpkg may know a file: some are in its lists by their name before /usr was merged."""
     real = os.path.realpath(path)
-    for name in dict.fromkeys([path, real, path.removeprefix("/usr"), real.removeprefix("/usr"), "/usr" + path]):
-        done = subprocess.run(["dpkg", "-S", name], capture_output=True, text=True)
-        if done.returncode == 0:
-            return done.stdout.split(": ")[0].split(",")[0].split(":")[0]
-    sys.exit(f"rootfs.py: no Debian package owns {path}; the image takes nothing of unknown origin")
+    return list(dict.fromkeys([path, real, path.removeprefix("/usr"), real.removeprefix("/usr"), "/usr" + path]))
 
 
-def describe(package):
-    fields = "${source:Package}\t${source:Version}\t${Version}\t${Architecture}\t${Homepage}\t${Maintainer}"
-    source, source_version, version, architecture, homepage, maintainer = output("dpkg-query", "-W", "-f", fields, package).split("\n")[0].split("\t")
-    return {"name": package, "source": source, "version": version, "architecture": architecture, "homepage": homepage, "maintainer": maintainer}
+def packages_of(paths):
+    """The Debian packages that the files came from."""
+    asked = [name for path in paths for name in names_of(path)]
+    known = {}
+    for line in subprocess.run(["dpkg", "-S", *asked], capture_output=True, text=True).stdout.splitlines():
+        packages, name = line.rsplit(": ", 1)
+        known[name] = packages.split(",")[0].split(":")[0]
+    found = set()
+    for path in paths:
+        owners = [known[name] for name in names_of(path) if name in known]
+        if not owners:
+            sys.exit(f"rootfs.py: no Debian package owns {path}; the image takes nothing of unknown origin")
+        found.add(owners[0])
+    return found
+
+
+def describe(packages):
+    names = ("name", "source", "version", "architecture", "homepage", "maintainer")
+    fields = "${Package}\t${source:Package}\t${Version}\t${Architecture}\t${Homepage}\t${Maintainer}\n"
+    lines = output("dpkg-query", "-W", "-f", fields, *sorted(packages)).splitlines()
+    return [dict(zip(names, line.split("\t"))) for line in lines]
 
 
 def spdx(version, packages, created):
@@ -90,7 +103,7 @@ def main():
     copy(program, root, "/usr/bin/sluice")
     for path in copied:
         copy(path, root)
-    packages = [describe(name) for name in sorted({"ca-certificates"} | {package_of(path) for path in copied if path != CERTIFICATES})]
+    packages = describe({"ca-certificates"} | packages_of([path for path in copied if path != CERTIFICATES]))
     for each in packages:
         copy(f"/usr/share/doc/{each['name']}/copyright", root)
     copy(str(LICENCE), root, "/usr/share/doc/sluice/copyright")
