@@ -65,6 +65,11 @@ conformance: deps servers build ## the scenarios with every SDK. ONLY='drain*' f
 bench: deps servers build ## through the daemon, beside a bare gRPC stream, cnats and nats.go. ONLY="real direct" for some
 	@if command -v go >/dev/null; then go build -C test/bench/natsgo -o $(CURDIR)/build/bench/natsgo .; fi
 	@python3 test/bench/bench.py --build build/release --output build/bench.json $(if $(ONLY),--only $(ONLY)) $(ARGS)
+	@$(if $(ONLY),:,$(MAKE) --no-print-directory bench-sdks)
+
+.PHONY: bench-sdks
+bench-sdks: ## a row for each SDK, beside a bare gRPC stream of its language
+	@python3 test/bench/sdks.py --output build/bench.json
 
 .PHONY: asan
 asan: deps servers ## the tests with the address and undefined-behaviour sanitizers. LABEL=core for core and base alone
