@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import yaml
 
@@ -106,6 +107,13 @@ class Daemon:
     def signal(self, number):
         self._told_to_end |= number == signal.SIGTERM
         self._process.signal(number)
+
+    def freeze(self):
+        """Returns when each of its threads stands still, which is some time after the signal."""
+        self.signal(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self._process.process.pid}/task")
+        while any(task.read_text().rpartition(")")[2].split()[0] != "T" for task in tasks.glob("*/stat")):
+            time.sleep(0.001)
 
     def ended(self, timeout):
         code = self._process.wait(timeout)

@@ -152,7 +152,7 @@ def _daemon(world, given):
     elif do == "kill":
         daemon.kill()
     elif do == "freeze":
-        daemon.signal(signal.SIGSTOP)
+        daemon.freeze()
     if do in ("drain", "restart"):
         daemon.signal(signal.SIGTERM)
     if do in ("ended", "restart"):
