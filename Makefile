@@ -8,7 +8,7 @@ BUILD_PACKAGES := \
   libcivetweb-dev prometheus-cpp-dev
 TEST_PACKAGES := \
   libgtest-dev libgmock-dev libsqlite3-dev zlib1g-dev nats-server openssl procps prometheus \
-  python3-yaml python3-grpcio python3-protobuf \
+  python3-venv python3-yaml python3-grpcio python3-protobuf \
   clang-format clang-tidy
 DEBIAN_PACKAGES := $(BUILD_PACKAGES) $(TEST_PACKAGES)
 
