@@ -82,9 +82,13 @@ export class World {
   private async startNats(): Promise<string> {
     const args = ['-a', '127.0.0.1', '-p', '-1', '-js', '-sd', join(this.folder, 'js'), '--ports_file_dir', this.folder];
     this.server = this.spawn('nats-server', args);
-    const ports = (): string | undefined => readdirSync(this.folder).find((name) => name.endsWith('.ports'));
-    await until(() => ports() !== undefined, 'nats-server listens');
-    const { nats } = JSON.parse(readFileSync(join(this.folder, ports() as string), 'utf8')) as { nats: string[] };
+    // It may be there before all of it is written, which ends with the line.
+    const ports = (): string => {
+      const name = readdirSync(this.folder).find((file) => file.endsWith('.ports'));
+      return name === undefined ? '' : readFileSync(join(this.folder, name), 'utf8').trim();
+    };
+    await until(() => ports().endsWith('}'), 'nats-server listens');
+    const { nats } = JSON.parse(ports()) as { nats: string[] };
     return nats[0] as string;
   }
 

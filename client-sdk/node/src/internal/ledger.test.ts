@@ -211,11 +211,6 @@ test('the same sequence in a stream made anew is another message', () => {
   assert.equal(running.cancelled, true);
 });
 
-test('within a stream a message that comes back is run', () => {
-  ledger.settle(start({ id: 1, sequence: 9 }), ACK);
-  assert.equal(isWaiting(receive({ id: 2, sequence: 9, numDelivered: 2 })), true, 'the daemon knew of the ack');
-});
-
 test('an ended lease cancels what runs and gives back what waits', () => {
   const running = start({ id: 1, sequence: 1 });
   const queued = receive({ id: 2, sequence: 2 });
@@ -277,4 +272,22 @@ test('a frame whose messages are all settled is forgotten', () => {
   reopen([2, 2]);
   assert.deepEqual(named(), [2]);
   assert.equal(ledger.settle(second, ACK), 2);
+});
+
+// An ack that came after the ack wait: JetStream had sent the message again.
+test('what comes again after its verdict on the same stream gets that verdict, and is not run', () => {
+  ledger.settle(start({ id: 1, sequence: 9 }), ACK);
+  assert.equal(isWaiting(receive({ id: 2, sequence: 9, numDelivered: 2 })), false);
+  assert.deepEqual(told, [{ id: 2, verdict: ACK }]);
+  assert.equal(ledger.stats.rejoined, 1);
+});
+
+test('what was naked is run again, whatever came of it before', () => {
+  ledger.settle(start({ id: 1, sequence: 9 }), NAK);
+  assert.equal(isWaiting(receive({ id: 2, sequence: 9, numDelivered: 2 })), true);
+});
+
+test('a message of another stream under the same sequence is run', () => {
+  ledger.settle(start({ id: 1, sequence: 9 }), ACK);
+  assert.equal(isWaiting(receive({ id: 2, sequence: 9, stored: 10, numDelivered: 2 })), true);
 });

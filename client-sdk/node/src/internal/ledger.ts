@@ -79,7 +79,7 @@ const ENTRY_BYTES = 16;
  *     settled, not        the verdict arrived, or its daemon died with it: in doubt
  *
  * JetStream delivers an orphan, or one in doubt whose ack it never saw, once more. If that comes to this app, the orphan's
- * handler goes on for the new attempt, and the verdict in doubt is given again.
+ * handler goes on for the new attempt, and the verdict in doubt is given again; so is one on the same stream that came too late.
  *
  * One message has the same stream sequence and the same time of storage in all its attempts. The sequence alone may mean
  * another one, after a stream was made anew.
@@ -294,12 +294,24 @@ export class Ledger {
     return false;
   }
 
-  /** Whether an orphan or a verdict in doubt answers for this new attempt. */
+  /** Whether an orphan or a verdict that was given answers for this new attempt. */
   private rejoins(delivery: Delivery): boolean {
     const orphan = this.orphans.get(delivery.sequence);
     if (orphan !== undefined && sameTime(orphan, delivery)) return true;
+    return this.verdictOn(delivery) !== undefined;
+  }
+
+  /** The ack or term that was given: in doubt, or on this same stream, too late, so that the message came again. */
+  private verdictOn(delivery: Delivery): Verdict | undefined {
     const doubt = this.inDoubt.get(delivery.sequence);
-    return doubt !== undefined && sameTime(doubt, delivery);
+    if (doubt !== undefined && sameTime(doubt, delivery)) return doubt.verdict;
+    // A search, as only what comes again is looked for; an index would cost every message.
+    for (let i = this.given.length; i > 0; --i) {
+      const given = this.givenAt(i - 1);
+      if (given.sequence !== delivery.sequence || !sameTime(given, delivery)) continue;
+      return given.verdict.kind === 'nak' ? undefined : given.verdict;
+    }
+    return undefined;
   }
 
   private rejoin(delivery: Delivery, toTell: Settlement[]): void {
@@ -316,7 +328,7 @@ export class Ledger {
       this.orphans.delete(delivery.sequence);
       return;
     }
-    const { verdict } = this.inDoubt.get(delivery.sequence) as Doubt;
+    const verdict = this.verdictOn(delivery) as Verdict;
     toTell.push({ id: delivery.id, verdict });
     this.give(delivery, verdict);
   }

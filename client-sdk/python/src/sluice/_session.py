@@ -284,12 +284,12 @@ class Session(Work):
         if self._ending.wish is Wish.STOP:
             self._outbox.finish()
         elif self._ledger.connected:
-            if self._hands_back():
-                self._hand_back()
             request = pb.ConsumeRequest(drain=pb.Drain())
             if self._ending.drain_timeout is not None:
                 request.drain.timeout.FromMicroseconds(round(self._ending.drain_timeout * 1e6))
             self._outbox.add(request)
+            if self._hands_back():  # only now: before the drain it would be given to this app again
+                self._hand_back()
         self._wake_writer()
 
     def _hands_back(self) -> bool:
