@@ -34,6 +34,7 @@ class FakeStream:
         self._verdicts: list[Verdict] = []
         self._drains: list[pb.Drain] = []
         self._credits: list[int] = []
+        self.verdicts_before_drain = 0
         self.settle_requests = 0
         self.silent = False  # does not answer a half-close
         self._half_closed = False
@@ -157,6 +158,8 @@ class FakeStream:
         elif kind == "credit":
             self._credits.append(request.credit.messages)
         elif kind == "drain":
+            if not self._drains:
+                self.verdicts_before_drain = len(self._verdicts)
             self._drains.append(request.drain)
 
 

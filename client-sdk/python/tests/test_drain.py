@@ -85,6 +85,7 @@ def test_may_hand_back_what_waits(daemon: FakeDaemon, client: sluice.Client, wai
     consumption.start_drain()
     assert stream.await_verdicts(2) == [(2, "nak"), (3, "nak")]
     stream.await_drain()
+    assert stream.verdicts_before_drain == 0, "the daemon would give them to this app again"
     waiting.release.set()
     assert stream.await_verdicts(3)[-1] == (1, "ack")
     stream.drained()
