@@ -495,7 +495,8 @@ const file_sluice_v1_admin_proto_rawDesc = "" +
 	"\fAdminService\x12:\n" +
 	"\x05Drain\x12\x17.sluice.v1.DrainRequest\x1a\x18.sluice.v1.DrainResponse\x12L\n" +
 	"\vWaitDrained\x12\x1d.sluice.v1.WaitDrainedRequest\x1a\x1e.sluice.v1.WaitDrainedResponse\x12;\n" +
-	"\tGetStatus\x12\x1b.sluice.v1.GetStatusRequest\x1a\x11.sluice.v1.Statusb\x06proto3"
+	"\tGetStatus\x12\x1b.sluice.v1.GetStatusRequest\x1a\x11.sluice.v1.StatusB\x10\n" +
+	"\fio.sluice.v1P\x01b\x06proto3"
 
 var (
 	file_sluice_v1_admin_proto_rawDescOnce sync.Once

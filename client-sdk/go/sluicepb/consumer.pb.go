@@ -2938,7 +2938,8 @@ const file_sluice_v1_consumer_proto_rawDesc = "" +
 	"\x05Fetch\x12\x17.sluice.v1.FetchRequest\x1a\x18.sluice.v1.FetchResponse\x12=\n" +
 	"\x06Settle\x12\x18.sluice.v1.SettleRequest\x1a\x19.sluice.v1.SettleResponse\x12A\n" +
 	"\vGetConsumer\x12\x1d.sluice.v1.GetConsumerRequest\x1a\x13.sluice.v1.Consumer\x12R\n" +
-	"\rListConsumers\x12\x1f.sluice.v1.ListConsumersRequest\x1a .sluice.v1.ListConsumersResponseb\x06proto3"
+	"\rListConsumers\x12\x1f.sluice.v1.ListConsumersRequest\x1a .sluice.v1.ListConsumersResponseB\x10\n" +
+	"\fio.sluice.v1P\x01b\x06proto3"
 
 var (
 	file_sluice_v1_consumer_proto_rawDescOnce sync.Once
