@@ -194,7 +194,6 @@ func (s *session) followWish() {
 			s.giveUp = soon
 		}
 	default:
-		s.handBackAtDrain()
 		drain := &sluicepb.Drain{}
 		patience := drainDefault
 		if s.drainTimeout != 0 {
@@ -202,6 +201,7 @@ func (s *session) followWish() {
 			drain.Timeout = durationpb.New(patience)
 		}
 		s.outbox.add(&sluicepb.ConsumeRequest{Kind: &sluicepb.ConsumeRequest_Drain{Drain: drain}})
+		s.handBackAtDrain() // only now: before the drain it would be given to this app again
 		s.giveUp = time.Now().Add(patience + drainGrace)
 	}
 	s.wakeSender()

@@ -360,11 +360,11 @@ final class Session implements Ledger.Outlet {
     } else if (!ledger.connected()) {
       giveUpAfter(STOP_TIMEOUT, "the daemon has not answered within 5 s");
     } else {
-      if (handsBack) ledger.handBack();
       Duration timeout = ending.timeout();
       Drain.Builder drain = Drain.newBuilder();
       if (timeout != null) drain.setTimeout(Wire.duration(timeout));
       outbox.add(ConsumeRequest.newBuilder().setDrain(drain).build());
+      if (handsBack) ledger.handBack(); // only now: before the drain it would be given to this app again
       giveUpAfter((timeout == null ? DRAIN_DEFAULT : timeout).plus(DRAIN_GRACE), "the drain has not ended in time");
     }
   }
