@@ -180,7 +180,8 @@ TEST_F(ConsumerTest, MeasuresHowLongAppsTake) {
   Session* session = Open(&app, 5);
   source_->SendRange(1, 2);
   loop_.RunFor(absl::Milliseconds(30));
-  const SettleRun in_progress = {std::vector<uint64_t>{app.id_of(2)}, {Verdict::kInProgress, absl::ZeroDuration(), {}}};
+  const std::vector<uint64_t> ids = {app.id_of(2)};
+  const SettleRun in_progress = {ids, {Verdict::kInProgress, absl::ZeroDuration(), {}}};
   session->OnSettle({&in_progress, 1});
   Settle(session, {app.id_of(1)});
   loop_.RunFor(absl::Milliseconds(40));
