@@ -82,7 +82,7 @@ asan: deps servers ## the tests with the address and undefined-behaviour sanitiz
 tsan: deps ## core and base with the thread sanitizer
 	@cmake --preset tsan --log-level=WARNING
 	@cmake --build --preset tsan -j$(JOBS) --target $(CORE_TESTS)
-	@SEEDS=$${SEEDS:-200} ctest --test-dir build/tsan --output-on-failure --no-tests=error -j$(JOBS) -L '^core$$' $(ARGS)
+	@SEEDS=$${SEEDS:-320} ctest --test-dir build/tsan --output-on-failure --no-tests=error -j$(JOBS) -L '^core$$' $(ARGS)
 
 # The programs whose tests have the label "core".
 CORE_TESTS := base_test core_test sim_test
