@@ -86,7 +86,7 @@ class Outbox {
     absl::Duration nak_delay;
     uint64_t as_consumer_sequence;
     absl::Time ack_deadline;
-    absl::Time asked;  // about a claimed one, last
+    absl::Time asked;           // about a claimed one, last
     std::vector<Claim> claims;  // of the same answer; empty: nobody waits
   };
   struct Waiter {
