@@ -90,6 +90,9 @@ func TestADrainMayHandBackWhatWaits(t *testing.T) {
 	consumption.StartDrain(0)
 	same(t, "verdicts", stream.awaitVerdicts(2), "2 nak", "3 nak")
 	stream.awaitDrain()
+	if early := stream.verdictsBeforeDrain(); early != 0 {
+		t.Errorf("%d were handed back before the drain, and would come to this app again", early)
+	}
 	close(g.open)
 	same(t, "verdicts", stream.awaitVerdicts(3), "2 nak", "3 nak", "1 ack")
 	stream.drained(nil)

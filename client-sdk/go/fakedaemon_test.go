@@ -91,6 +91,7 @@ type fakeStream struct {
 	verdicts   []string      // "7 ack", in their order
 	settles    int           // requests
 	drains     []*sluicepb.Drain
+	early      int // verdicts before the first drain
 	credits    []uint32
 	halfClosed bool
 	over       bool
@@ -141,6 +142,9 @@ func (s *fakeStream) record(request *sluicepb.ConsumeRequest) {
 	case *sluicepb.ConsumeRequest_Credit:
 		s.credits = append(s.credits, kind.Credit.GetMessages())
 	case *sluicepb.ConsumeRequest_Drain:
+		if len(s.drains) == 0 {
+			s.early = len(s.verdicts)
+		}
 		s.drains = append(s.drains, kind.Drain)
 	}
 }
@@ -185,6 +189,12 @@ func (s *fakeStream) awaitDrain() *sluicepb.Drain {
 	s.t.Helper()
 	s.await("the app's drain", func() bool { return len(s.drains) > 0 })
 	return s.drains[0]
+}
+
+func (s *fakeStream) verdictsBeforeDrain() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.early
 }
 
 func (s *fakeStream) isDrained() bool {

@@ -106,6 +106,7 @@ class DrainTest {
     consumption.startDrain();
     assertEquals(List.of(new Seen(2, "nak"), new Seen(3, "nak")), stream.awaitVerdicts(2));
     stream.awaitDrain();
+    assertEquals(0, stream.verdictsBeforeDrain(), "what goes before the drain comes to this app again");
     release.countDown();
     assertEquals(List.of(new Seen(1, "ack")), stream.awaitVerdicts(1));
     stream.drained(report());

@@ -48,6 +48,8 @@ final class FakeStream {
   private final BlockingQueue<Seen> verdicts = new LinkedBlockingQueue<>();
   private final BlockingQueue<Credit> credits = new LinkedBlockingQueue<>();
   private final BlockingQueue<io.sluice.v1.Drain> drains = new LinkedBlockingQueue<>();
+  private int recorded; // verdicts; of gRPC's thread, one request after the other
+  private volatile int beforeDrain;
   private final CountDownLatch halfClosed = new CountDownLatch(1);
   private final CountDownLatch cancelled = new CountDownLatch(1);
   private boolean ended = false; // guarded by this
@@ -66,7 +68,10 @@ final class FakeStream {
           case OPEN -> opens.add(request);
           case SETTLE -> request.getSettle().getRunsList().forEach(FakeStream.this::see);
           case CREDIT -> credits.add(request.getCredit());
-          case DRAIN -> drains.add(request.getDrain());
+          case DRAIN -> {
+            beforeDrain = recorded;
+            drains.add(request.getDrain());
+          }
           default -> throw new IllegalStateException("an empty request");
         }
       }
@@ -93,6 +98,7 @@ final class FakeStream {
           case IN_PROGRESS -> "progress";
           default -> "none";
         };
+    recorded += run.getIdsCount();
     for (long id : run.getIdsList()) verdicts.add(new Seen(id, verdict));
   }
 
@@ -133,6 +139,11 @@ final class FakeStream {
 
   Credit awaitCredit() {
     return await(credits, "Credit");
+  }
+
+  /** Verdicts that came before the last drain, once there was one. */
+  int verdictsBeforeDrain() {
+    return beforeDrain;
   }
 
   io.sluice.v1.Drain awaitDrain() {
