@@ -135,7 +135,7 @@ Kind<ConsumerOptions> PullKind() {
       {"batch", &ConsumerOptions::pull_batch, As<uint32_t>(IntegerIn(1, kMostPullBatch)),
        "Most messages in a pull request; the apps' free credit bounds it too. One request is open at a time."},
       {"expires", &ConsumerOptions::pull_expires, DurationIn(absl::Milliseconds(100), absl::Minutes(5)),
-       "How long a pull request stays open. Bounds how long the drain of an idle consumer takes."},
+       "How long a pull request stays open while nothing comes. Bounds how long the drain of an idle consumer takes."},
       Key<ConsumerOptions>("heartbeat", &ConsumerOptions::pull_heartbeat,
                            DurationIn(absl::Milliseconds(50), absl::Minutes(2)),
                            "How often the server shows that an idle request is alive; at most half of `expires`.")

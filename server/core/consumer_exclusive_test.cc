@@ -112,7 +112,10 @@ TEST_F(ExclusiveTest, RenewsThePinThoughTheAppsHaveNoCreditLeft) {
   StartPinned(1, 2);
   BecomeActive();
   const size_t before = source_->renewals.size();
-  loop_.RunFor(absl::Seconds(2));
+  for (int i = 0; i < 5; ++i) {
+    loop_.RunFor(absl::Milliseconds(400));
+    source_->EndPull();
+  }
   EXPECT_GE(source_->renewals.size(), before + 2);
   EXPECT_EQ(source_->renewals.back().pin_id, "p1");
 }
@@ -123,7 +126,9 @@ TEST_F(ExclusiveTest, WhoLosesThePinGivesBackWhatNoAppHasSeen) {
   BecomeActive();
   source_->EndPull();
   source_->EndRenewal();
-  loop_.RunFor(absl::Seconds(1));
+  loop_.RunFor(absl::Milliseconds(500));
+  source_->EndPull();
+  loop_.RunFor(absl::Milliseconds(500));
   source_->EndRenewal(Kind::kWrongPin);
   source_->EndPull();
   EXPECT_THAT(Sent(), IsEmpty()) << "it is behind one of its key that the app holds";

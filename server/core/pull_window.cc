@@ -24,6 +24,7 @@ std::optional<PullRequest> PullWindow::Open(const Demand& demand, uint64_t in_fl
   }
   if (batch == 0) return std::nullopt;
   remaining_ = batch;
+  brought_ = 0;
   ended_ = false;
   last_max_bytes_ = max_bytes;
   PullRequest request;
@@ -37,6 +38,7 @@ std::optional<PullRequest> PullWindow::Open(const Demand& demand, uint64_t in_fl
 
 bool PullWindow::OnMessages(uint64_t count) {
   too_small_bytes_ = 0;
+  brought_ += count;
   const bool was_open = is_open();
   remaining_ -= std::min(remaining_, count);
   return was_open && !is_open();
@@ -50,16 +52,22 @@ bool PullWindow::OnEnded(std::optional<uint64_t> unsent) {
 
 void PullWindow::OnMessageTooLarge() { too_small_bytes_ = std::max<uint64_t>(last_max_bytes_, 1); }
 
+void PullWindow::SetPace(absl::Duration lasted) {
+  const absl::Duration slower = 2 * std::max(pace_, kShortest);
+  pace_ = brought_ > 0 ? lasted * kPerPull / static_cast<int64_t>(brought_) : slower;
+}
+
 absl::Duration PullWindow::Expires(const Demand& demand) const {
   const absl::Duration limit = limits_.max_request_expires;
   const absl::Duration most =
       limit > absl::ZeroDuration() ? std::min(options_.pull_expires, limit) : options_.pull_expires;
-  return std::min(most, std::max(demand.wanted_for, kLeastExpires));
+  return std::min({most, std::max(pace_, kShortest), std::max(demand.wanted_for, kLeastExpires)});
 }
 
 absl::Duration PullWindow::heartbeat() const {
-  const absl::Duration half = last_expires_ / 2;
-  return options_.pull_heartbeat > absl::ZeroDuration() ? std::min(options_.pull_heartbeat, half) : half;
+  const bool given = options_.pull_heartbeat > absl::ZeroDuration();
+  const absl::Duration wanted = given ? options_.pull_heartbeat : options_.pull_expires / 2;
+  return 2 * wanted <= last_expires_ ? wanted : absl::ZeroDuration();
 }
 
 uint64_t PullWindow::MaxBytes(const Demand& demand) const {

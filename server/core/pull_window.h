@@ -19,14 +19,22 @@ struct Demand {
   absl::Duration wanted_for = absl::InfiniteDuration();  // nobody waits any longer
 };
 
-// How much to ask the server for, and what is still to come of it. One pull is open at a time, so that equal pods get
-// equal shares and a drain has one end to wait for; so all that comes, comes of it. Loop only.
+// How much to ask the server for and for how long, and what is still to come of it. One pull is open at a time, so that
+// equal pods get equal shares and a drain has one end to wait for; so all that comes, comes of it. Loop only.
+//
+// A drain cannot end a pull, only wait for its end; and what comes meanwhile goes back to the server only then. So
+// while messages come, a pull is open for about as long as kPerPull of them take, and where nothing comes, each for
+// twice as long as the one before, up to `pull.expires`.
 class PullWindow {
  public:
   explicit PullWindow(const ConsumerOptions& options) : options_(options) {}
 
   // A pull is open for no less: where nobody waits any longer, what it brings is for the next one who asks.
   static constexpr absl::Duration kLeastExpires = absl::Milliseconds(100);
+  // A pull costs the server and us about what a message does: an eighth of one for each message.
+  static constexpr uint64_t kPerPull = 8;
+  // The least time that kPerPull are waited for. Between two pulls is a round trip without one.
+  static constexpr absl::Duration kShortest = absl::Milliseconds(50);
 
   // What the server allows; with each CONSUMER.INFO.
   void SetLimits(const ConsumerInfo& info);
@@ -49,10 +57,13 @@ class PullWindow {
   void OnMessageTooLarge();
   // It is gone: nothing comes of it any more.
   void Close() { remaining_ = 0; }
+  // After its end, whichever it was, and `lasted` from Open() on: what it brought in that time is the pace of the next.
+  void SetPace(absl::Duration lasted);
 
   bool is_open() const { return remaining_ > 0; }
   uint64_t open_id() const { return last_id_; }
-  absl::Duration heartbeat() const;  // of the last pull
+  // Of the last pull; 0: none, as its end comes before the second heartbeat would.
+  absl::Duration heartbeat() const;
 
  private:
   absl::Duration Expires(const Demand& demand) const;
@@ -62,10 +73,12 @@ class PullWindow {
   ConsumerInfo limits_;
   uint64_t last_id_ = 0;
   absl::Duration last_expires_;
-  uint64_t remaining_ = 0;        // of the open pull's batch, still to come
-  bool ended_ = false;            // by the server: what remains was sent
-  uint64_t last_max_bytes_ = 0;   // of the last pull
-  uint64_t too_small_bytes_ = 0;  // the next message did not fit in this; 0: not known
+  absl::Duration pace_ = absl::InfiniteDuration();  // in which kPerPull messages come
+  uint64_t brought_ = 0;                            // by the last pull
+  uint64_t remaining_ = 0;                          // of the open pull's batch, still to come
+  bool ended_ = false;                              // by the server: what remains was sent
+  uint64_t last_max_bytes_ = 0;                     // of the last pull
+  uint64_t too_small_bytes_ = 0;                    // the next message did not fit in this; 0: not known
 };
 
 }  // namespace sluice::core

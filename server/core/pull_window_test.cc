@@ -48,7 +48,7 @@ TEST_F(PullWindowTest, StaysWithinWhatTheServerAllows) {
   EXPECT_EQ(pull->batch, 50u);
   EXPECT_EQ(pull->max_bytes, 1000u);
   EXPECT_EQ(pull->expires, absl::Milliseconds(400));
-  EXPECT_EQ(pull->heartbeat, absl::Milliseconds(200));
+  EXPECT_EQ(pull->heartbeat, absl::ZeroDuration()) << "its end comes before a second heartbeat would";
   window_.Close();
   EXPECT_EQ(window_.Open(Wants(200), 90)->batch, 10u);
   window_.Close();
@@ -76,6 +76,29 @@ TEST_F(PullWindowTest, AnEndWithoutANumberOrWithTooLargeAOneIsTheEnd) {
   EXPECT_TRUE(window_.OnEnded(10));
   ASSERT_TRUE(window_.Open(Wants(10), 0).has_value());
   EXPECT_TRUE(window_.OnEnded(11));
+}
+
+// What a drain has to wait for is as short as the traffic allows, and an idle pod asks as rarely as it is told to.
+TEST_F(PullWindowTest, APullIsOpenForTheTimeThatAFewMessagesTake) {
+  const auto open = [&] { return window_.Open(Wants(100), 0)->expires; };
+  const auto end = [&](uint64_t brought, absl::Duration lasted) {
+    if (brought > 0) window_.OnMessages(brought);
+    window_.Close();
+    window_.SetPace(lasted);
+  };
+  EXPECT_EQ(open(), absl::Seconds(1)) << "nothing is known yet";
+  end(40, absl::Seconds(1));
+  EXPECT_EQ(open(), absl::Milliseconds(200)) << "in which 8 come at 40 in a second";
+  end(100, absl::Milliseconds(1));
+  EXPECT_EQ(open(), PullWindow::kShortest);
+  for (int ms = 100; ms < 1000; ms *= 2) {
+    end(0, PullWindow::kShortest);
+    EXPECT_EQ(open(), absl::Milliseconds(ms));
+  }
+  end(0, absl::Milliseconds(800));
+  EXPECT_EQ(open(), absl::Seconds(1)) << "and no longer";
+  end(1, absl::Seconds(1));
+  EXPECT_EQ(open(), absl::Seconds(1)) << "a message now and then costs no more pulls";
 }
 
 TEST_F(PullWindowTest, AMessageLargerThanTheCreditComesAloneForAnIdleApp) {
