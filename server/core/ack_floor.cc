@@ -101,6 +101,12 @@ Delivery* AckFloor::Keep(Delivery* finished) {
   return std::exchange(entry.finished, finished);
 }
 
+void AckFloor::GiveUp(uint64_t stream_sequence) {
+  const auto it = Find(stream_sequence);
+  const bool is_open = it != entries_.end() && it->stream_sequence == stream_sequence && it->state == State::kOpen;
+  if (is_open) entries_.erase(it);
+}
+
 void AckFloor::Forsake(const Delivery& finished) {
   Entry* entry = FindEntry(finished.stream_sequence());
   if (entry == nullptr || entry->finished != &finished) return;

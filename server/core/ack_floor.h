@@ -61,6 +61,8 @@ class AckFloor {
   bool FinishGone(const Delivery& acked, Outbox::Claim claim);
   // A finished one has come again: this delivery keeps it from now on, and not the one that is returned, if any.
   Delivery* Keep(Delivery* finished);
+  // JetStream gives it up, so that it waits for no ACK of it.
+  void GiveUp(uint64_t stream_sequence);
   // A FINISHED delivery goes: it stays finished, and comes again.
   void Forsake(const Delivery& finished);
   // A FINISHED delivery is given back, to be done once more. Its claims are the caller's to answer.

@@ -53,6 +53,9 @@ void Consumer::OnFailed(Delivery* delivery, absl::Duration asked) {
 
 void Consumer::SendNak(Delivery* delivery, absl::Duration delay) {
   outbox_.Send(*delivery, {Verdict::kNak, delay, {}, NakAs()}, {delivery->claimant, delivery->id});
+  // It is given up before the next ACK comes.
+  const bool given_up = IsLastAttempt(*delivery) && delay == absl::ZeroDuration();
+  if (floor_ != nullptr && given_up) floor_->GiveUp(delivery->stream_sequence());
   Remove(delivery);
 }
 
@@ -102,7 +105,7 @@ void Consumer::StartLanes() {
     } else if (IsPastMaxDeliveries(*delivery)) {
       Bury(delivery, DeadLetterReason::kMaxDeliveries);
     } else {
-      leases_.Restart(delivery);
+      if (!drain_.active()) leases_.Restart(delivery);  // else it waits for the fence, and no app is to blame
       dispatcher_.PutBack(delivery);
     }
   }
