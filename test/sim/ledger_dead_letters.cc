@@ -15,6 +15,12 @@ namespace sluice::test {
 using core::DeadLetterReason;
 using core::Verdict;
 
+namespace {
+
+constexpr absl::Duration kAdvisoryTravels = absl::Milliseconds(50);
+
+}  // namespace
+
 // ---------------------------------------------------------------------------------------------------------
 // what may become one
 
@@ -22,6 +28,12 @@ using core::Verdict;
 bool Ledger::HasFailedForGood(const Attempt& attempt, const Fate& fate) const {
   return Buries(attempt) && !fate.foreign && fate.said == Verdict::kNak && !fate.said_in_drain &&
          Exhausted(attempt, fate);
+}
+
+// Terminated by an app that brought it back by token: its content is not here, so it goes back, to be terminated again.
+bool Ledger::LacksItsLetter(const Attempt& attempt, const Fate& fate) const {
+  return fate.foreign && fate.said == Verdict::kTerm && Buries(attempt) &&
+         daemons_.at(attempt.owner).options.dead_letter.on_term;
 }
 
 // Sent, and neither settled nor given up.
@@ -72,8 +84,8 @@ const char* Ledger::BlameForLetter(const Attempt& attempt, const Fate& fate, Dea
 void Ledger::OnLetterSent(int owner, const core::DeadLetter& letter) {
   trace_->Add("dead letter: daemon, sequence, reason", owner, letter.stream_sequence, static_cast<int>(letter.reason));
   if (letter.reason == DeadLetterReason::kGivenUp) {
-    const bool given_up = server_->exhausted(letter.stream_sequence) || deleted_at_ != absl::InfinitePast();
-    if (!given_up) Fail(absl::StrCat("the server has not given up message ", letter.stream_sequence));
+    if (!given_up_.contains(letter.stream_sequence))
+      Fail(absl::StrCat("the server has not given up message ", letter.stream_sequence));
     return;
   }
   // Of several attempts that it has of one message, the one that it is about is unknown; the latest is named.
@@ -82,6 +94,7 @@ void Ledger::OnLetterSent(int owner, const core::DeadLetter& letter) {
     const Attempt& attempt = *attempts_[number];
     Fate& fate = fates_[number];
     if (attempt.owner != owner || attempt.stream_sequence != letter.stream_sequence || !fate.received) continue;
+    if (fate.letter_stored) continue;  // of a durable that was made anew: its own letter is done
     const char* const worst = BlameForLetter(attempt, fate, letter.reason);
     if (worst == nullptr) return OnBuried(attempt, fate);
     if (blame == nullptr) blame = worst;
@@ -146,7 +159,12 @@ const char* Ledger::BlameForNakOfLetter(const Attempt& attempt, const Fate& fate
 
 void Ledger::OnAdvisory(int owner, uint64_t stream_sequence) {
   trace_->Add("advisory: daemon, sequence", owner, stream_sequence);
-  if (daemons_.at(owner).drained) return;  // it was on its way when its drain ended
+  const DaemonRecord& daemon = daemons_.at(owner);
+  // Mutation: BeginDrain() without StopListening().
+  if (daemon.draining && now() > daemon.drain_began + kAdvisoryTravels) {
+    return Fail(absl::StrCat("an advisory to a daemon that drains: message ", stream_sequence));
+  }
+  if (daemon.drained) return;  // it was on its way when its drain ended
   advised_[stream_sequence] = owner;
 }
 
