@@ -76,8 +76,9 @@ class AckFloor {
   bool IsSettled(uint64_t stream_sequence) const { return stream_sequence <= floor_; }
   bool KnowsAll() const { return ceiling_ == kNoLimit; }
   bool IsOutstanding(uint64_t stream_sequence) const;
-  // The next prefix that may be acked: all of it, or a message at a time. A TERM ends it.
-  std::optional<Run> TakeRun(bool coalesce);
+  // The next prefix that may be acked: all of it, or a message at a time. A TERM ends it. `held_only`: no further than
+  // what is held here, as another pod acks what is not.
+  std::optional<Run> TakeRun(bool coalesce, bool held_only = false);
   // Something is missing: it is not known to be here.
   void Doubt();
   // A sequence was missing, or what was acked came again, since the last call.

@@ -460,9 +460,8 @@ void Consumer::FlushReleases() {
 
 void Consumer::Release(Delivery* delivery) {
   const bool in_time = timers_->now() < delivery->ack_deadline;
-  if (in_time) {
-    outbox_.Send(*delivery, {Verdict::kNak, absl::ZeroDuration(), {}, NakAs()}, {delivery->claimant, delivery->id});
-  } else if (delivery->claimant != 0) {
+  if (in_time) return SendNak(delivery, absl::ZeroDuration());
+  if (delivery->claimant != 0) {
     OnResults(delivery->claimant, SettleOutcome::kLate, {delivery->id}, kAckWaitOver);
   }
   Remove(delivery);

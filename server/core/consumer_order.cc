@@ -42,7 +42,9 @@ void Consumer::OnFailed(Delivery* delivery, absl::Duration asked) {
   }
   const absl::Duration wait = redelivery_.DelayAfter(delivery->attempt(), asked, intake_.info().max_ack_pending);
   if (ordered && !redelivery_.IsLast(delivery->attempt())) return Retry(delivery, wait);
-  const absl::Duration delay = CapDelay(*delivery, wait);
+  // What JetStream gives up is given up at once where others wait for that (ack_policy: all).
+  const bool no_use = floor_ != nullptr && IsLastAttempt(*delivery);
+  const absl::Duration delay = no_use ? absl::ZeroDuration() : CapDelay(*delivery, wait);
   if (delay == absl::ZeroDuration() && drain_.nak_would_bounce()) {
     Unlink(delivery);
     releasing_.PushBack(delivery);

@@ -185,14 +185,19 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
 const char* Ledger::BlameForAck(const Fate& fate, bool link_renewed) const {
   if (fate.said != Verdict::kAck && !fate.acked_late) return "acked what no app acked";
   const bool after_its_lease = fate.sent == Verdict::kNak && fate.acked_late && streams_.at(fate.stream).unary;
-  if (fate.sent && !link_renewed && !after_its_lease) return "acked twice";
+  // An app that brings its token again says it again, and each word of it is kept until the server has vouched for it.
+  if (fate.sent && !link_renewed && !after_its_lease && !fate.acked_before) return "acked twice";
   return nullptr;
 }
 
 const char* Ledger::BlameForNak(const Attempt& attempt, const Fate& fate, bool would_bounce) const {
   const DaemonRecord& daemon = daemons_.at(OwnerOf(attempt));
   if (fate.sent) return "NAKed twice";
-  if (fate.acked_late && !fate.foreign) return "NAKed although its app has acked it, late";
+  // Unless the NAK was kept for the reconnect, when the ACK came.
+  const bool connected_since = daemon.linked_at(fate.said_at);
+  if (fate.acked_late && !fate.foreign && !daemon.options.ack_all && connected_since) {
+    return "NAKed although its app has acked it, late";
+  }
   if (fate.in_doubt) return "a NAK in doubt";  // mutation: it goes out
   if (now() > fate.own_deadline || fate.expired) return "a NAK after the ack deadline";
   if (daemon.draining && would_bounce) return "a NAK while draining, into a pull of one's own";
@@ -286,7 +291,7 @@ void Ledger::OnNaked(const Attempt& by, const Attempt& current) {
 
 void Ledger::OnExhausted(const Attempt& attempt) {
   trace_->Add("exhausted: attempt, sequence", attempt.number, attempt.stream_sequence);
-  given_up_.insert(attempt.stream_sequence);
+  given_up_[attempt.stream_sequence] = now();
 }
 
 // ------------------------------------------------------------------------------------------------------------ ack

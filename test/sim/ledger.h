@@ -339,8 +339,8 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   std::map<int, StreamRecord> streams_;
   std::unordered_map<uint64_t, std::vector<uint64_t>> handled_;  // stream sequence -> attempts
   std::map<uint64_t, std::string> letter_ids_;                   // stream sequence -> Nats-Msg-Id
-  std::set<uint64_t> given_up_;                                  // stream sequences, by any durable of the name
-  std::map<uint64_t, int> advised_;                              // stream sequence -> the daemon that was told
+  std::map<uint64_t, absl::Time> given_up_;  // stream sequence: by any durable of the name, when last
+  std::map<uint64_t, int> advised_;          // stream sequence -> the daemon that was told
   uint64_t handled_twice_ = 0;
   uint64_t drains_ = 0;
   uint64_t adopted_ = 0;

@@ -15,12 +15,6 @@ namespace sluice::test {
 using core::DeadLetterReason;
 using core::Verdict;
 
-namespace {
-
-constexpr absl::Duration kAdvisoryTravels = absl::Milliseconds(50);
-
-}  // namespace
-
 // ---------------------------------------------------------------------------------------------------------
 // what may become one
 
@@ -161,7 +155,7 @@ void Ledger::OnAdvisory(int owner, uint64_t stream_sequence) {
   trace_->Add("advisory: daemon, sequence", owner, stream_sequence);
   const DaemonRecord& daemon = daemons_.at(owner);
   // Mutation: BeginDrain() without StopListening().
-  if (daemon.draining && now() > daemon.drain_began + kAdvisoryTravels) {
+  if (daemon.draining && given_up_.at(stream_sequence) > daemon.drain_began) {
     return Fail(absl::StrCat("an advisory to a daemon that drains: message ", stream_sequence));
   }
   if (daemon.drained) return;  // it was on its way when its drain ended
