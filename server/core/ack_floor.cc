@@ -101,6 +101,12 @@ Delivery* AckFloor::Keep(Delivery* finished) {
   return std::exchange(entry.finished, finished);
 }
 
+void AckFloor::GiveUp(uint64_t stream_sequence) {
+  const auto it = Find(stream_sequence);
+  const bool is_open = it != entries_.end() && it->stream_sequence == stream_sequence && it->state == State::kOpen;
+  if (is_open) entries_.erase(it);
+}
+
 void AckFloor::Forsake(const Delivery& finished) {
   Entry* entry = FindEntry(finished.stream_sequence());
   if (entry == nullptr || entry->finished != &finished) return;
@@ -140,15 +146,16 @@ bool AckFloor::IsDone(uint64_t stream_sequence) const {
 
 // --- and are acked ---
 
-std::optional<AckFloor::Run> AckFloor::TakeRun(bool coalesce) {
-  if (entries_.empty() || !MayAck(entries_.front())) return std::nullopt;
+std::optional<AckFloor::Run> AckFloor::TakeRun(bool coalesce, bool held_only) {
+  const auto may_ack = [&](const Entry& entry) { return MayAck(entry) && (!held_only || entry.finished != nullptr); };
+  if (entries_.empty() || !may_ack(entries_.front())) return std::nullopt;
   Run run;
   bool ends = false;
-  while (!ends && !entries_.empty() && MayAck(entries_.front())) {
+  while (!ends && !entries_.empty() && may_ack(entries_.front())) {
     Entry& entry = entries_.front();
     run.terminates = entry.state == State::kTerminated;
     ends = !coalesce || run.terminates;
-    ends |= entries_.size() == 1 || !MayAck(entries_[1]);
+    ends |= entries_.size() == 1 || !may_ack(entries_[1]);
     if (ends) {
       run.reply = entry.finished != nullptr ? std::string(entry.finished->message.reply) : entry.reply;
       run.term_reason = std::move(entry.term_reason);

@@ -61,6 +61,8 @@ class AckFloor {
   bool FinishGone(const Delivery& acked, Outbox::Claim claim);
   // A finished one has come again: this delivery keeps it from now on, and not the one that is returned, if any.
   Delivery* Keep(Delivery* finished);
+  // JetStream gives it up, so that it waits for no ACK of it.
+  void GiveUp(uint64_t stream_sequence);
   // A FINISHED delivery goes: it stays finished, and comes again.
   void Forsake(const Delivery& finished);
   // A FINISHED delivery is given back, to be done once more. Its claims are the caller's to answer.
@@ -74,8 +76,9 @@ class AckFloor {
   bool IsSettled(uint64_t stream_sequence) const { return stream_sequence <= floor_; }
   bool KnowsAll() const { return ceiling_ == kNoLimit; }
   bool IsOutstanding(uint64_t stream_sequence) const;
-  // The next prefix that may be acked: all of it, or a message at a time. A TERM ends it.
-  std::optional<Run> TakeRun(bool coalesce);
+  // The next prefix that may be acked: all of it, or a message at a time. A TERM ends it. `held_only`: no further than
+  // what is held here, as another pod acks what is not.
+  std::optional<Run> TakeRun(bool coalesce, bool held_only = false);
   // Something is missing: it is not known to be here.
   void Doubt();
   // A sequence was missing, or what was acked came again, since the last call.

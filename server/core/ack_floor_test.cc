@@ -78,6 +78,37 @@ TEST_F(AckFloorTest, ATermEndsItsRun) {
   EXPECT_THAT(Runs(), ElementsAre("TERM ack.2.1 as 1 of 2", "ack.3.1 as 2 of 1"));
 }
 
+// Seed 10227 of AckAllNatsFaults: the new holder's ACKs were taken for old, and confirmed.
+TEST_F(AckFloorTest, WhoMayHaveASuccessorAcksWhatItHoldsAlone) {
+  AllHere({}, 0);
+  Come(1, 3, "");
+  for (uint64_t sequence : {1, 2, 3}) Finish(came_[sequence]);
+  floor_.Forsake(*came_[2]);  // its lease has ended
+  EXPECT_EQ(floor_.TakeRun(true, true)->reply, "ack.1.1");
+  EXPECT_FALSE(floor_.TakeRun(true, true).has_value());
+  EXPECT_THAT(Runs(), ElementsAre("ack.3.1 as 2 of 1"));
+}
+
+// Seeds 3134 and 4106 of AckAll: what was finished behind it went back in a drain, to be done again.
+TEST_F(AckFloorTest, WhatIsGivenUpHoldsUpNothing) {
+  AllHere({}, 0);
+  Come(1, 3, "");
+  Finish(came_[2]);
+  Finish(came_[3]);
+  floor_.GiveUp(1);
+  EXPECT_THAT(Runs(), ElementsAre("ack.3.1 as 1 of 2"));
+  EXPECT_EQ(floor_.blocked_by(), 0u);
+}
+
+TEST_F(AckFloorTest, WhatAnAppHasFinishedIsNotGivenUp) {
+  AllHere({}, 0);
+  Come(1, 2, "");
+  Finish(came_[2]);
+  floor_.GiveUp(2);
+  Finish(came_[1]);
+  EXPECT_THAT(Runs(), ElementsAre("ack.2.1 as 1 of 2"));
+}
+
 // Mutation: the consumer sequence of the message itself.
 TEST_F(AckFloorTest, WhatWasDeliveredAgainDoesNotLiftTheConsumerSequence) {
   AllHere({}, 0);

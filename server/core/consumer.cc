@@ -16,6 +16,7 @@ Consumer::Consumer(base::Timers* timers, const ConsumerOptions& options, std::un
       options_(options),
       source_(std::move(source)),
       owner_(owner),
+      in_flight_(options.seed),
       leases_(timers, this, options.lease_max),
       outbox_(timers, source_.get(), this, options.seed),
       redelivery_(timers, options.redelivery, options.seed),
@@ -206,15 +207,17 @@ Demand Consumer::GetDemand() {
 }
 
 void Consumer::OnArrivals(absl::Span<Message> batch) {
+  // It may have lain in the socket for long, if this process was stopped.
+  const absl::Time sent = pin_ == nullptr ? timers_->now() : std::max(pin_->SentAfter(), intake_.pull_opened());
   for (Message& message : batch) {
     counters_.redelivered += message.num_delivered > 1;
     const bool is_done = floor_ != nullptr && !floor_->Add(message);
-    if (!adopted_.empty() && Merge(message)) continue;
+    if (!adopted_.empty() && Merge(message, sent)) continue;
     Delivery* delivery = in_flight_.Add(std::move(message));
     delivery->received = timers_->now();
     delivery->consumer_created_ns = intake_.info().created_ns;
     delivery->ack_wait = intake_.info().AckWait(delivery->message.num_delivered);
-    leases_.Add(delivery);
+    leases_.Add(delivery, sent);
     if (is_done) {
       KeepFinished(delivery);
     } else if (lanes_ != nullptr) {
@@ -362,10 +365,18 @@ void Consumer::ForwardAck(const GoneDelivery& gone, Outbox::Claim claim) {
   PassOnAck(acked, claim);
 }
 
-void Consumer::ForwardLateAck(const GoneDelivery& gone) {
+void Consumer::ForwardLateAck(uint64_t id, const GoneDelivery& gone) {
   ++counters_.late;
   Tally(nullptr, &DrainReport::late);
-  ForwardAck(gone, {});
+  Delivery* releasing = Find(id);
+  if (releasing == nullptr) return ForwardAck(gone, {});
+  DropUnseenTwins(*releasing);
+  Finish(releasing, {}, {});  // in place of its NAK
+}
+
+bool Consumer::IsKept(uint64_t id) {
+  const Delivery* delivery = Find(id);
+  return delivery != nullptr && delivery->state != Delivery::State::kReleasing;
 }
 
 void Consumer::OnResults(uint64_t session, SettleOutcome outcome, std::vector<uint64_t> ids, std::string detail) {
@@ -435,6 +446,10 @@ void Consumer::GiveBackOne(Delivery* delivery) {
 // NAKs, ascending, what waits for that; unless it would come straight back, and count as one more attempt.
 void Consumer::FlushReleases() {
   if (releasing_.empty() || NakWouldBounce()) return;
+  // Where nothing may start now, what has come of a lane that goes back is still there.
+  while (Delivery* delivery = lanes_ == nullptr ? nullptr : lanes_->TakeReturning(intake_.info().max_deliver)) {
+    GiveBackOne(delivery);
+  }
   std::vector<Delivery*> releases;
   while (Delivery* delivery = releasing_.PopFront()) releases.push_back(delivery);
   std::sort(releases.begin(), releases.end(),
@@ -445,9 +460,8 @@ void Consumer::FlushReleases() {
 
 void Consumer::Release(Delivery* delivery) {
   const bool in_time = timers_->now() < delivery->ack_deadline;
-  if (in_time) {
-    outbox_.Send(*delivery, {Verdict::kNak, absl::ZeroDuration(), {}, NakAs()}, {delivery->claimant, delivery->id});
-  } else if (delivery->claimant != 0) {
+  if (in_time) return SendNak(delivery, absl::ZeroDuration());
+  if (delivery->claimant != 0) {
     OnResults(delivery->claimant, SettleOutcome::kLate, {delivery->id}, kAckWaitOver);
   }
   Remove(delivery);

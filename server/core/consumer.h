@@ -123,7 +123,9 @@ class Consumer final : private Intake::Owner,
   void Await(Delivery* delivery);
   // On what is held no more: an ACK still spares everyone a duplicate. Pump() afterwards.
   void ForwardAck(const GoneDelivery& gone, Outbox::Claim claim);
-  void ForwardLateAck(const GoneDelivery& gone);
+  void ForwardLateAck(uint64_t id, const GoneDelivery& gone);
+  // It is here, and not about to be NAKed.
+  bool IsKept(uint64_t id);
   void CountNotHeld(uint64_t count) { counters_.not_held += count; }
   void OnStreamHalfClosed(Session* session);
   void OnStreamBroken(Session* session);
@@ -257,7 +259,7 @@ class Consumer final : private Intake::Owner,
   Delivery* MakeForeign(const DeliveryToken& token);
   void PutWithApp(Session* session, Delivery* delivery);
   void Occupy(Delivery* delivery, absl::string_view key);
-  bool Merge(Message& message);
+  bool Merge(Message& message, absl::Time sent);
   void NoteNaked(const Delivery& delivery);
   void NakForeign(Delivery* delivery, absl::Duration asked);
   void Forsake(Delivery* delivery);

@@ -95,7 +95,10 @@ void Consumer::KeepFinished(Delivery* delivery) {
 // At the end of every event, so that what one request settles is one run.
 void Consumer::AckFinished() {
   if (floor_ == nullptr) return;
-  while (std::optional<AckFloor::Run> run = floor_->TakeRun(options_.coalesce_acks)) {
+  // Who has lost the pin acks what it has, but not what its successor may have: the server would take that one's ACKs
+  // for old then, and yet answer them.
+  const bool held_only = pin_->id().empty();
+  while (std::optional<AckFloor::Run> run = floor_->TakeRun(options_.coalesce_acks, held_only)) {
     Settlement settlement;
     settlement.verdict = run->terminates ? Verdict::kTerm : Verdict::kAck;
     settlement.term_reason = run->term_reason;

@@ -26,6 +26,9 @@ void Consumer::BeginDrain(absl::Time deadline) {
     dispatcher_.SetEligible(session.get(), false);
     TakeBack(session->Queued());
   }
+  in_flight_.ForEach([this](Delivery& delivery) {
+    if (delivery.state == Delivery::State::kReady) leases_.Hold(&delivery);  // until the fence, however long that takes
+  });
   if (pin_ != nullptr) pin_->BeginDrain();
   if (lanes_ != nullptr) {
     lanes_->BeginDrain();
@@ -56,6 +59,7 @@ void Consumer::HandOutLastAttempt(Delivery* delivery) {
   const bool in_time = timers_->now() < drain_deadline_;
   for (const auto& [number, session] : sessions_) {
     if (!in_time || !session->attached() || session->draining() || !session->HasRoomFor(delivery->bytes)) continue;
+    leases_.Restart(delivery);
     session->Enqueue(delivery);
     session->Flush();
     return;

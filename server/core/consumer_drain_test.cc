@@ -90,6 +90,37 @@ TEST_F(ConsumerDrainTest, ANakWhoseLeaseEndsWhileItWaitsForTheFenceIsAnswered) {
   EXPECT_EQ(app.last<SettleResultsNotice>()->results[0].ids, (Numbers{id}));
 }
 
+// However long the open pull takes to end (seed 2780 of ExclusiveEverything). Mutation: BeginDrain() without Hold().
+TEST_F(ConsumerDrainTest, WhatNoAppHasSeenIsKeptUntilTheFence) {
+  options_.lease_max = absl::Seconds(1);
+  ConsumerInfo info;
+  info.ack_wait = absl::Seconds(2);
+  Start(info);
+  source_->SendRange(1, 2);
+  daemon_.Drain(absl::Seconds(10));
+  loop_.RunFor(absl::Seconds(5));
+  Fence();
+  EXPECT_EQ(Sent(), (Strings{"NAK ack.1.1", "NAK ack.2.1"}));
+}
+
+// Mutation: StartLanes() that restarts its lease.
+TEST_F(ConsumerDrainTest, WhatItsKeyLetsGoOnIsKeptUntilTheFence) {
+  options_.ordering = Ordering::kKey;
+  options_.lease_max = absl::Seconds(1);
+  ConsumerInfo info;
+  info.ack_wait = absl::Seconds(2);
+  Start(info);
+  RecordingStream app;
+  Session* session = Open(&app);
+  source_->SendRange(1, 2);
+  ASSERT_EQ(app.sequences(), (Numbers{1}));
+  daemon_.Drain(absl::Seconds(10));
+  Settle(session, {app.id_of(1)});
+  loop_.RunFor(absl::Seconds(5));
+  Fence();
+  EXPECT_EQ(Sent(), (Strings{"ACK ack.1.1", "NAK ack.2.1"}));
+}
+
 TEST_F(ConsumerDrainTest, TheRestIsNakedAtTheDeadlineAndNamedInTheReport) {
   Start();
   RecordingStream app;

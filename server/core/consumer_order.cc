@@ -42,7 +42,9 @@ void Consumer::OnFailed(Delivery* delivery, absl::Duration asked) {
   }
   const absl::Duration wait = redelivery_.DelayAfter(delivery->attempt(), asked, intake_.info().max_ack_pending);
   if (ordered && !redelivery_.IsLast(delivery->attempt())) return Retry(delivery, wait);
-  const absl::Duration delay = CapDelay(*delivery, wait);
+  // What JetStream gives up is given up at once where others wait for that (ack_policy: all).
+  const bool no_use = floor_ != nullptr && IsLastAttempt(*delivery);
+  const absl::Duration delay = no_use ? absl::ZeroDuration() : CapDelay(*delivery, wait);
   if (delay == absl::ZeroDuration() && drain_.nak_would_bounce()) {
     Unlink(delivery);
     releasing_.PushBack(delivery);
@@ -53,6 +55,9 @@ void Consumer::OnFailed(Delivery* delivery, absl::Duration asked) {
 
 void Consumer::SendNak(Delivery* delivery, absl::Duration delay) {
   outbox_.Send(*delivery, {Verdict::kNak, delay, {}, NakAs()}, {delivery->claimant, delivery->id});
+  // It is given up before the next ACK comes.
+  const bool given_up = IsLastAttempt(*delivery) && delay == absl::ZeroDuration();
+  if (floor_ != nullptr && given_up) floor_->GiveUp(delivery->stream_sequence());
   Remove(delivery);
 }
 
@@ -102,7 +107,7 @@ void Consumer::StartLanes() {
     } else if (IsPastMaxDeliveries(*delivery)) {
       Bury(delivery, DeadLetterReason::kMaxDeliveries);
     } else {
-      leases_.Restart(delivery);
+      if (!drain_.active()) leases_.Restart(delivery);  // else it waits for the fence, and no app is to blame
       dispatcher_.PutBack(delivery);
     }
   }

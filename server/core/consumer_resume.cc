@@ -259,7 +259,7 @@ void Consumer::Occupy(Delivery* delivery, absl::string_view key) {
 // --- what becomes of foreign deliveries ---
 
 // JetStream has delivered again what an app has: it keeps it, and its verdict goes to the newer delivery.
-bool Consumer::Merge(Message& message) {
+bool Consumer::Merge(Message& message, absl::Time sent) {
   const auto it = adopted_.find(message.stream_sequence);
   if (it == adopted_.end()) return false;
   Delivery* delivery = it->second;
@@ -272,7 +272,7 @@ bool Consumer::Merge(Message& message) {
   delivery->key = lanes_ == nullptr ? absl::string_view() : options_.key.KeyOf(delivery->message);
   delivery->in_doubt = false;
   delivery->ack_wait = intake_.info().AckWait(delivery->message.num_delivered);
-  leases_.Add(delivery);
+  leases_.Add(delivery, sent);
   return true;
 }
 

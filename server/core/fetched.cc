@@ -170,8 +170,8 @@ std::vector<uint64_t> Fetched::ReadTargets(uint64_t number, absl::Span<const Set
       call.positions.emplace(id, position);
       consumer_->ForwardAck(*target.foreign, {session_->number(), id});
     } else if (auto gone = remembered_.find(target.id);
-               verdict == Verdict::kAck && gone != remembered_.end() && consumer_->Find(target.id) == nullptr) {
-      consumer_->ForwardLateAck(gone->second);
+               verdict == Verdict::kAck && gone != remembered_.end() && !consumer_->IsKept(target.id)) {
+      consumer_->ForwardLateAck(target.id, gone->second);
       remembered_.erase(gone);
       late.push_back(position);
     } else if (call.positions.emplace(target.id, position).second) {

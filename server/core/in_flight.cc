@@ -8,15 +8,18 @@ namespace sluice::core {
 namespace {
 
 constexpr uint64_t kSlotMask = InFlight::kMaxSize - 1;
+constexpr uint64_t kSpread = 0x9E37'79B9'7F4A'7C15;  // of 2^64 by the golden ratio: close seeds become distant
 
 }  // namespace
+
+InFlight::InFlight(uint64_t seed) : first_((seed * kSpread) >> (64 - kFirstGenerationBits) << kSlotBits) {}
 
 Delivery* InFlight::Add(Message message) {
   if (free_.empty()) {
     SLUICE_CHECK(slots_.size() < kMaxSize, "pulls are limited to what fits in flight");
     free_.push_back(static_cast<uint32_t>(slots_.size()));
     slots_.emplace_back();
-    slots_.back().id = free_.back();
+    slots_.back().id = first_ | free_.back();
   }
   Delivery& delivery = slots_[free_.back()];
   free_.pop_back();

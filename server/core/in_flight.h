@@ -15,13 +15,17 @@ namespace sluice::core {
 // only.
 //
 // An id is generation << 24 | slot. The generation grows each time the slot is used, so that a verdict on a delivery
-// that is gone finds nothing.
+// that is gone finds nothing. It begins somewhere, so that neither does one of another process: after a crash an app
+// names what it holds by the ids that the former daemon gave.
 class InFlight {
  public:
   static constexpr int kSlotBits = 24;
   static constexpr size_t kMaxSize = size_t{1} << kSlotBits;
 
-  InFlight() = default;
+  static constexpr int kFirstGenerationBits = 18;  // with the slot an id of 42 bits, six bytes on the wire
+
+  // `seed`: of the first generation.
+  explicit InFlight(uint64_t seed = 0);
   InFlight(const InFlight&) = delete;
   InFlight& operator=(const InFlight&) = delete;
 
@@ -46,6 +50,7 @@ class InFlight {
   }
 
  private:
+  const uint64_t first_;  // id of the first slot, before it is used
   std::deque<Delivery> slots_;
   std::vector<uint32_t> free_;
 };

@@ -42,6 +42,15 @@ TEST(InFlightTest, FindsNothingForIdsThatWereNeverGiven) {
   EXPECT_EQ(in_flight.Find(delivery->id + InFlight::kMaxSize), nullptr);
 }
 
+TEST(InFlightTest, AnIdOfAnotherProcessFindsNothing) {
+  InFlight former(1);
+  InFlight successor(2);
+  std::set<uint64_t> ids;
+  for (uint64_t i = 1; i <= 1000; ++i) ids.insert(former.Add(MakeMessage(i))->id);
+  for (uint64_t i = 1; i <= 1000; ++i) EXPECT_FALSE(ids.contains(successor.Add(MakeMessage(i))->id));
+  for (uint64_t id : ids) EXPECT_LT(id, uint64_t{1} << 42);
+}
+
 TEST(InFlightTest, AddressesAreStableWhileItGrows) {
   InFlight in_flight;
   Delivery* first = in_flight.Add(MakeMessage(1));

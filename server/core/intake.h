@@ -71,6 +71,8 @@ class Intake final : public MessageSource::Listener {
   void Close(absl::AnyInvocable<void()> quiesced, absl::AnyInvocable<void()> fenced);
 
   bool pull_is_open() const { return window_.is_open(); }
+  // The last one; what comes now was sent after that, as who gives up a pull asks the server before the next one.
+  absl::Time pull_opened() const { return pull_opened_; }
   bool connected() const { return connected_; }
   // Attached and connected, and not closing.
   bool ready() const { return state_ == State::kReady && connected_; }

@@ -158,6 +158,18 @@ void Lanes::LeaveReturning(Delivery* delivery) {
   LeaveAbsent(delivery, absl::InfiniteFuture());
 }
 
+Delivery* Lanes::TakeReturning(int64_t max_deliver) {
+  for (Lane* lane = returning_.front(); lane != nullptr; lane = returning_.next(lane)) {
+    Delivery* next = lane->waiting.front();
+    if (lane->is_taken() || next == nullptr) continue;
+    const bool is_last = max_deliver > 0 && next->message.num_delivered >= static_cast<uint64_t>(max_deliver);
+    if (is_last) continue;
+    Unlink(next);
+    return next;
+  }
+  return nullptr;
+}
+
 void Lanes::EndReturns() {
   while (Lane* lane = returning_.PopFront()) {
     lane->returning = false;

@@ -108,6 +108,9 @@ class Lanes {
   // The same, as it goes back to JetStream with all of its lane: until EndReturns(), all that may start of the lane is
   // to go the same way.
   void LeaveReturning(Delivery* delivery);
+  // What has come of a lane that goes back, and goes with it; null: nothing more. Not what was delivered `max_deliver`
+  // times (-1: no limit), nor what is behind that.
+  Delivery* TakeReturning(int64_t max_deliver);
   // What returns has been NAKed.
   void EndReturns();
   // All that was up for redelivery at `time` is here, or with another pod.

@@ -200,5 +200,25 @@ TEST_F(LanesTest, WhatNeverComesHoldsUpItsKeyForHalfAMinute) {
   EXPECT_EQ(Start(), (Numbers{2}));
 }
 
+// Where nothing may start, as the pin is not sure. (Seeds 6198 and 6740 of ExclusiveEverything: "released out of
+// order".)
+TEST_F(LanesTest, WhatComesOfAKeyThatGoesBackIsTakenToGoWithIt) {
+  Add(3, "a");
+  Add(5, "b");
+  EXPECT_EQ(Start(), (Numbers{3, 5}));
+  lanes_.LeaveReturning(Get(3));
+  for (uint64_t sequence : {1, 2}) Add(sequence, "a");
+  Add(4, "a", 7);
+  Add(6, "b");
+  Numbers taken;
+  while (Delivery* delivery = lanes_.TakeReturning(7)) {
+    taken.push_back(delivery->stream_sequence());
+    lanes_.LeaveReturning(delivery);
+  }
+  EXPECT_EQ(taken, (Numbers{1, 2})) << "4 is on its last delivery";
+  lanes_.EndReturns();
+  EXPECT_EQ(lanes_.TakeReturning(kUnlimited), nullptr);
+}
+
 }  // namespace
 }  // namespace sluice::core

@@ -116,6 +116,22 @@ TEST_F(LateAckTest, AlsoWhatACallHasThatStillFills) {
   EXPECT_THAT(call.sequences, ElementsAre(2));
 }
 
+// A NAK that waits for the end of the open pull. Mutation: IsKept() that does not look at the state (seeds 5507 of
+// AckAll and others: "NAKed although it and all before it are finished").
+TEST_F(LateAckTest, IsInTimeForWhatIsNotNakedYet) {
+  Start();
+  const Call& call = Fetch({.batch = 2, .lease = absl::Seconds(1)});
+  source_->SendRange(1, 1);
+  loop_.RunFor(absl::Milliseconds(100));
+  ASSERT_THAT(call.ids, testing::SizeIs(1));
+  daemon_.Drain(absl::Seconds(10));
+  loop_.RunFor(absl::Seconds(1));
+  EXPECT_THAT(Sent(), IsEmpty());
+  EXPECT_EQ(Ack({call.ids[0]}), SettleOutcome::kLate);
+  Fence();
+  EXPECT_EQ(Sent(), Strings{"ACK ack.1.1"});
+}
+
 // It may be at it by now.
 TEST_F(LateAckTest, ButNotWhatAnotherCallWasGiven) {
   Start();

@@ -16,9 +16,11 @@ absl::Duration SafeAckWait(absl::Duration ack_wait) {
 LeaseKeeper::LeaseKeeper(base::Timers* timers, Owner* owner, absl::Duration lease_max)
     : timers_(timers), owner_(owner), lease_max_(lease_max), timer_(timers) {}
 
-void LeaseKeeper::Add(Delivery* delivery) {
+void LeaseKeeper::Add(Delivery* delivery, absl::Time sent) {
   delivery->lease_end = timers_->now() + lease_max_;
-  Enqueue(QueueOf(*delivery), delivery);
+  delivery->ack_deadline = sent + SafeAckWait(delivery->ack_wait);
+  QueueOf(*delivery).fresh.PushBack(delivery);
+  Arm(ExtensionDue(*delivery));
 }
 
 void LeaseKeeper::Adopt(Delivery* delivery) {
@@ -40,7 +42,7 @@ void LeaseKeeper::Remove(Delivery* delivery) { LeaseList::Remove(delivery); }
 void LeaseKeeper::ExtendAll() {
   for (auto& queue : queues_) {
     std::vector<Delivery*> all;
-    for (LeaseList* list : {&queue->ending, &queue->extending}) {
+    for (LeaseList* list : {&queue->ending, &queue->fresh, &queue->extending}) {
       while (Delivery* delivery = list->PopFront()) all.push_back(delivery);
     }
     for (Delivery* delivery : all) ExtendOrEnd(*queue, delivery);
@@ -73,9 +75,21 @@ void LeaseKeeper::ExtendOrEnd(Queue& queue, Delivery* delivery) {
   if (wanted && owner_->ExtendLease(*delivery)) {
     Enqueue(queue, delivery);
   } else {
-    queue.ending.PushBack(delivery);
-    Arm(delivery->ack_deadline);
+    End(queue, delivery);
   }
+}
+
+// Nearly always at the end.
+void LeaseKeeper::End(Queue& queue, Delivery* delivery) {
+  Delivery* before = queue.ending.back();
+  while (before != nullptr && before->ack_deadline > delivery->ack_deadline) before = queue.ending.prev(before);
+  Delivery* after = before == nullptr ? queue.ending.front() : queue.ending.next(before);
+  if (after == nullptr) {
+    queue.ending.PushBack(delivery);
+  } else {
+    queue.ending.InsertBefore(after, delivery);
+  }
+  Arm(delivery->ack_deadline);
 }
 
 void LeaseKeeper::RunDue() {
@@ -83,16 +97,19 @@ void LeaseKeeper::RunDue() {
   const absl::Time now = timers_->now();
   std::vector<Delivery*> ended;
   for (auto& queue : queues_) {
-    while (Delivery* delivery = queue->extending.front()) {
-      if (ExtensionDue(*delivery) > now) break;
-      LeaseList::Remove(delivery);
-      ExtendOrEnd(*queue, delivery);
+    for (LeaseList* list : {&queue->fresh, &queue->extending}) {
+      while (Delivery* delivery = list->front()) {
+        if (ExtensionDue(*delivery) > now) break;
+        LeaseList::Remove(delivery);
+        ExtendOrEnd(*queue, delivery);
+      }
     }
     while (Delivery* delivery = queue->ending.front()) {
       if (delivery->ack_deadline > now) break;
       LeaseList::Remove(delivery);
       ended.push_back(delivery);
     }
+    if (Delivery* next = queue->fresh.front()) Arm(ExtensionDue(*next));
     if (Delivery* next = queue->extending.front()) Arm(ExtensionDue(*next));
     if (Delivery* next = queue->ending.front()) Arm(next->ack_deadline);
   }

@@ -30,8 +30,9 @@ class LeaseKeeper {
   // `lease_max`: how long a delivery is kept without a word from its app.
   LeaseKeeper(base::Timers* timers, Owner* owner, absl::Duration lease_max);
 
-  // From now on; `delivery->ack_wait` is known.
-  void Add(Delivery* delivery);
+  // `sent`: the server sent it at that time or later; not before that of those added earlier. `delivery->ack_wait` is
+  // known.
+  void Add(Delivery* delivery, absl::Time sent);
   // What another daemon process kept so far: `delivery->ack_deadline` is known as well, and is renewed at once.
   void Adopt(Delivery* delivery);
   // The app is at work: the lease starts anew. Extends at once only if a good part of the ack wait is gone, so that an
@@ -47,7 +48,8 @@ class LeaseKeeper {
   using LeaseList = base::IntrusiveList<Delivery, &Delivery::lease>;
   struct Queue {
     absl::Duration ack_wait;
-    LeaseList extending;  // by when half of the ack wait is over
+    LeaseList fresh;      // not extended yet, by when half of the ack wait is over
+    LeaseList extending;  // the same, after that
     LeaseList ending;     // by ack_deadline: over, or could not be extended
   };
 
@@ -56,6 +58,7 @@ class LeaseKeeper {
   absl::Time ExtensionDue(const Delivery& delivery) const;
   void Enqueue(Queue& queue, Delivery* delivery);
   void ExtendOrEnd(Queue& queue, Delivery* delivery);
+  void End(Queue& queue, Delivery* delivery);
   void RunDue();
   void Arm(absl::Time due);
 

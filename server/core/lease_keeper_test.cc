@@ -27,8 +27,16 @@ class LeaseKeeperTest : public testing::Test, public LeaseKeeper::Owner {
     Delivery& delivery = deliveries_.emplace_back();
     delivery.id = id;
     delivery.ack_wait = ack_wait;
-    keeper_.Add(&delivery);
+    keeper_.Add(&delivery, loop_.now());
     return &delivery;
+  }
+
+  // Sent so long ago, at least.
+  void AddSent(uint64_t id, absl::Duration before) {
+    Delivery& delivery = deliveries_.emplace_back();
+    delivery.id = id;
+    delivery.ack_wait = kAckWait;
+    keeper_.Add(&delivery, loop_.now() - before);
   }
 
   test::SimLoop loop_;
@@ -63,6 +71,27 @@ TEST_F(LeaseKeeperTest, TheDeadlineIsNeverLaterThanTheServers) {
   const absl::Time received = loop_.now();
   Delivery* delivery = Add(1);
   EXPECT_LT(delivery->ack_deadline, received + kAckWait);
+}
+
+// Mutation: Add() that counts from now.
+TEST_F(LeaseKeeperTest, WhatMayHaveLainInTheSocketIsExtendedSooner) {
+  AddSent(1, kAckWait * 0.8);
+  AddSent(2, kAckWait * 0.4);
+  AddSent(3, kAckWait * 0.1);
+  loop_.RunFor(absl::ZeroDuration());
+  EXPECT_EQ(extended_, (std::vector<uint64_t>{1}));
+  loop_.RunFor(kAckWait * 0.2);
+  EXPECT_EQ(extended_, (std::vector<uint64_t>{1, 2}));
+  loop_.RunFor(kAckWait * 0.25);
+  EXPECT_EQ(extended_, (std::vector<uint64_t>{1, 2, 3}));
+}
+
+TEST_F(LeaseKeeperTest, WhatMayHaveLainInTheSocketForItsAckWaitIsOver) {
+  AddSent(1, kAckWait * 1.1);
+  AddSent(2, kAckWait * 0.8);
+  loop_.RunFor(absl::ZeroDuration());
+  EXPECT_EQ(ended_, (std::vector<uint64_t>{1}));
+  EXPECT_EQ(extended_, (std::vector<uint64_t>{2}));
 }
 
 TEST_F(LeaseKeeperTest, EachAttemptIsExtendedByItsOwnAckWait) {

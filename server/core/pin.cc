@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kMostRenewals = 64;  // without an answer, in fence / 4 each
 constexpr absl::Duration kLeastTick = absl::Milliseconds(20);
 constexpr absl::Duration kMostTick = absl::Seconds(1);
+constexpr absl::Duration kLate = absl::Milliseconds(50);  // what is later has been stopped
 // A takeover that lasts longer is worth telling, and as often.
 constexpr absl::Duration kTellAfter = absl::Milliseconds(200);
 constexpr absl::Duration kTellEvery = absl::Seconds(1);
@@ -66,6 +67,7 @@ void Pin::OnRenewalEnded(const PullStatus& status) {
       std::find_if(renewals_.begin(), renewals_.end(), [&](const Renewal& one) { return one.id == status.pull_id; });
   if (renewal == renewals_.end()) return;
   const absl::Time sent = renewal->sent;
+  answered_ = std::max(answered_, sent);
   if (status.kind == PullStatus::Kind::kWrongPin) return OnWrongPin();
   renewals_.erase(renewals_.begin(), renewal + 1);
   if (status.kind != PullStatus::Kind::kExpired) return;
@@ -177,7 +179,9 @@ void Pin::OnExcess() {
 
 void Pin::Tick() {
   if (draining_) return;
-  tick_.SetAfter(std::clamp(fence_ / 4, kLeastTick, kMostTick), [this] { Tick(); });
+  NoteAwake();
+  tick_due_ = timers_->now() + std::clamp(fence_ / 4, kLeastTick, kMostTick);
+  tick_.SetAt(tick_due_, [this] { Tick(); });
   switch (state_) {
     case State::kStandby:
       if (timers_->now() < next_watch_) return;
@@ -210,6 +214,13 @@ void Pin::Renew() {
   const uint64_t id = kRenewals | ++last_renewal_;
   renewals_.push_back({id, timers_->now()});
   if (!owner_->RenewPin(id_, id)) renewals_.pop_back();
+}
+
+// After a stall the timer may run before what has come meanwhile is read, so it is not trusted at once.
+void Pin::NoteAwake() {
+  const absl::Time now = timers_->now();
+  ticks_on_time_ = now > tick_due_ + kLate ? 0 : ticks_on_time_ + 1;
+  if (ticks_on_time_ >= kTrusted) awake_ = now;
 }
 
 bool Pin::AskInfo() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -97,6 +98,10 @@ class Pin final : private Takeover::Owner {
   bool gives_back() const { return state_ == State::kStandby || state_ == State::kLeaving; }
   // Reads the clock: a stall must not go unnoticed.
   bool MayHandOut() const;
+  // What comes now was sent at this time or later, however long it has lain in the socket. Answers come in their turn:
+  // it was sent after that to the last renewal, and that after the renewal itself. As long as our own timer runs on
+  // time, nothing lies there.
+  absl::Time SentAfter() const { return draining_ ? timers_->now() : std::max(answered_, awake_); }
   uint64_t wanted() const { return takeover_.wanted(); }
   const std::string& id() const { return id_; }  // empty: not pinned, as far as we know
   bool pinned_elsewhere() const { return state_ == State::kStandby && !elsewhere_.empty(); }
@@ -104,6 +109,7 @@ class Pin final : private Takeover::Owner {
 
  private:
   static constexpr uint64_t kRenewals = uint64_t{1} << 63;  // in the id of a pull
+  static constexpr int kTrusted = 2;
   struct Renewal {
     uint64_t id;
     absl::Time sent;
@@ -121,6 +127,7 @@ class Pin final : private Takeover::Owner {
   void Gather();
   void Lose();
   void Tick();
+  void NoteAwake();
   void Leave();
   void Renew();
   void NotePinned(const std::string& pin_id);
@@ -143,7 +150,8 @@ class Pin final : private Takeover::Owner {
   absl::Time sure_until_ = absl::InfinitePast();
   absl::Time ours_until_ = absl::InfinitePast();  // the server has not pinned another by then, unless it was told to
   uint64_t last_renewal_ = 0;
-  std::deque<Renewal> renewals_;  // not answered, of this pin
+  std::deque<Renewal> renewals_;                // not answered, of this pin
+  absl::Time answered_ = absl::InfinitePast();  // when the last one that is answered was sent
   absl::Time caught_up_ = absl::InfinitePast();
   absl::Time caught_up_known_ = absl::InfinitePast();  // when we learnt of caught_up_
 
@@ -151,6 +159,9 @@ class Pin final : private Takeover::Owner {
   uint64_t stale_infos_ = 0;  // of them, asked before the pin changed
   absl::Time next_watch_ = absl::InfinitePast();
   base::Timer tick_;
+  absl::Time tick_due_ = absl::InfiniteFuture();
+  int ticks_on_time_ = kTrusted;             // in a row
+  absl::Time awake_ = absl::InfinitePast();  // the last time that this process was, and had read all that had come
 };
 
 }  // namespace sluice::core

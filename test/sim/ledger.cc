@@ -72,9 +72,13 @@ void Ledger::OnReceived(const Attempt& attempt) {
   trace_->Add("received: attempt, sequence, daemon", attempt.number, attempt.stream_sequence, attempt.owner);
   Fate& fate = FateOf(attempt);
   fate.received = true;
+  fate.received_event = ++events_;
   fate.lease_from = now();
-  fate.own_deadline = now() + AckWait(attempt);
   DaemonRecord& daemon = daemons_.at(attempt.owner);
+  // What has lain in the socket of a stopped process counts from when it was sent. Mutation: it does not ("a late NAK
+  // took it from its holder", "in progress, after the ack deadline").
+  fate.own_deadline = (daemon.went_on_at == now() ? attempt.sent : now()) + AckWait(attempt);
+  daemon.pin_id = attempt.pin_id;
   MergeIntoAdopted(attempt);
   if (daemon.ordered()) OnReceivedInOrder(attempt);
 }
@@ -158,7 +162,10 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
     case Verdict::kNak:
       if (settlement.nak_delay > absl::ZeroDuration()) fate.nak_due = now() + settlement.nak_delay;
       blame = BlameForNak(attempt, fate, sending.pull_open && settlement.nak_delay == absl::ZeroDuration());
-      if (!fate.said && !fate.buried && settlement.nak_delay == absl::ZeroDuration()) CheckReleaseOrder(attempt, fate);
+      // What is finished goes last (ack_policy: all).
+      if (!fate.said && !fate.acked_late && !fate.buried && settlement.nak_delay == absl::ZeroDuration()) {
+        CheckReleaseOrder(attempt, fate);
+      }
       break;
     case Verdict::kInProgress:
       if (fate.sent) blame = "in progress, after a verdict";
@@ -168,6 +175,9 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
   }
   if (blame != nullptr) Fail(absl::StrCat(blame, ": attempt ", attempt.number));
   if (settlement.verdict == Verdict::kInProgress) return;
+  // The ACK that it said before it brought its token again, as nobody has vouched for that: it goes on all the same.
+  const bool repeats = settlement.verdict == Verdict::kAck && fate.acked_before && !fate.said && IsHeld(attempt, fate);
+  if (repeats) return;
   fate.sent = settlement.verdict;
   fate.sent_at = now();
 }
@@ -175,14 +185,19 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
 const char* Ledger::BlameForAck(const Fate& fate, bool link_renewed) const {
   if (fate.said != Verdict::kAck && !fate.acked_late) return "acked what no app acked";
   const bool after_its_lease = fate.sent == Verdict::kNak && fate.acked_late && streams_.at(fate.stream).unary;
-  // An app that brings its token again says it again.
-  if (fate.sent && !link_renewed && !after_its_lease && !fate.foreign) return "acked twice";
+  // An app that brings its token again says it again, and each word of it is kept until the server has vouched for it.
+  if (fate.sent && !link_renewed && !after_its_lease && !fate.acked_before) return "acked twice";
   return nullptr;
 }
 
 const char* Ledger::BlameForNak(const Attempt& attempt, const Fate& fate, bool would_bounce) const {
   const DaemonRecord& daemon = daemons_.at(OwnerOf(attempt));
   if (fate.sent) return "NAKed twice";
+  // Unless the NAK was kept for the reconnect, when the ACK came.
+  const bool connected_since = daemon.linked_at(fate.said_at);
+  if (fate.acked_late && !fate.foreign && !daemon.options.ack_all && connected_since) {
+    return "NAKed although its app has acked it, late";
+  }
   if (fate.in_doubt) return "a NAK in doubt";  // mutation: it goes out
   if (now() > fate.own_deadline || fate.expired) return "a NAK after the ack deadline";
   if (daemon.draining && would_bounce) return "a NAK while draining, into a pull of one's own";
@@ -192,8 +207,7 @@ const char* Ledger::BlameForNak(const Attempt& attempt, const Fate& fate, bool w
   if (done && BlameForNakOfFinished(attempt, fate) == nullptr) return nullptr;
   if (!fate.foreign && (fate.buried || HasFailedForGood(attempt, fate))) return BlameForNakOfLetter(attempt, fate);
   if (fate.said == Verdict::kNak) return BlameForNoRetry(attempt, fate);
-  const bool lacks_its_letter = fate.said == Verdict::kTerm && fate.foreign && Buries(attempt);
-  if (lacks_its_letter && daemon.options.dead_letter.on_term) return nullptr;
+  if (LacksItsLetter(attempt, fate)) return nullptr;
   if (fate.said) return "NAKed what its app has settled otherwise";
   return BlameForRelease(attempt, fate);
 }
@@ -234,10 +248,14 @@ void Ledger::CheckReleaseOrder(const Attempt& attempt, const Fate& fate) {
     daemon.last_released_by_key.clear();
   }
   daemon.release_time = now();
-  uint64_t& last = daemon.ordered() ? daemon.last_released_by_key[KeyOf(attempt)]
-                                    : daemon.last_released[fate.seen ? fate.stream : 0];
-  if (attempt.stream_sequence < last) Fail(absl::StrCat("released out of order: attempt ", attempt.number));
-  last = attempt.stream_sequence;
+  DaemonRecord::Released& last = daemon.ordered() ? daemon.last_released_by_key[KeyOf(attempt)]
+                                                  : daemon.last_released[fate.seen ? fate.stream : 0];
+  // What comes when the NAKs have gone follows them.
+  const bool was_here = fate.received_event < last.event;
+  if (attempt.stream_sequence < last.sequence && was_here) {
+    Fail(absl::StrCat("released out of order: attempt ", attempt.number));
+  }
+  last = {attempt.stream_sequence, ++events_};
 }
 
 void Ledger::OnSentToTheDead(const Attempt& attempt) { FateOf(attempt).lost = true; }
@@ -273,6 +291,7 @@ void Ledger::OnNaked(const Attempt& by, const Attempt& current) {
 
 void Ledger::OnExhausted(const Attempt& attempt) {
   trace_->Add("exhausted: attempt, sequence", attempt.number, attempt.stream_sequence);
+  given_up_[attempt.stream_sequence] = now();
 }
 
 // ------------------------------------------------------------------------------------------------------------ ack
@@ -305,7 +324,7 @@ const char* Ledger::BlameForWaiting(const Attempt& attempt, const Fate& fate) co
   if (fate.naked && fate.nak_due != absl::InfinitePast()) {
     const absl::Duration quirk = AckWait(attempt) - server_->info().ack_wait;  // BackOff shifts delayed NAKs
     const absl::Time due = fate.nak_due + quirk + absl::Seconds(1);
-    const bool mixed_up = deleted_at_ != absl::InfinitePast();  // verdicts on its namesake before the deletion
+    const bool mixed_up = attempt.incarnation > 1;  // verdicts on its namesake before the deletion
     return mixed_up || ExtendedInDoubt(attempt) || now() <= std::max(due, leading_since_)
                ? nullptr
                : "a delayed NAK waited longer than was asked for";
@@ -323,7 +342,7 @@ const char* Ledger::BlameForWaiting(const Attempt& attempt, const Fate& fate) co
                                                                : nullptr;
   }
   if (!fate.received) return "sent but never received: a drain stranded it";
-  const bool behind_its_key = daemon.ordered() && !fate.seen;  // no app is to blame
+  const bool behind_its_key = (daemon.ordered() || daemon.draining) && !fate.seen;  // no app is to blame
   if (fate.expired || (now() >= fate.lease_from + daemon.options.lease_max && !behind_its_key)) return nullptr;
   if (daemon.drained) return daemon.report.unsettled > 0 ? nullptr : "left to the ack wait by a drain that was clean";
   if (daemon.draining && LastAttempt(attempt)) return nullptr;  // named in the report, which is checked then

@@ -123,16 +123,18 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   struct Fate {
     int stream = 0;  // that it was given to last
     bool received = false;
-    bool seen = false;       // an app was given it
-    bool expired = false;    // its lease ended
-    bool awaited = false;    // a drain counts it
-    bool lost = false;       // it, or a verdict on it, got lost at the server
-    bool naked = false;      // the server has acted on its NAK
-    bool wait_over = false;  // its ack wait ran out: it is nobody's
+    uint64_t received_event = 0;  // in the order of events, of which an instant may have many, after a stall above all
+    bool seen = false;            // an app was given it
+    bool expired = false;         // its lease ended
+    bool awaited = false;         // a drain counts it
+    bool lost = false;            // it, or a verdict on it, got lost at the server
+    bool naked = false;           // the server has acted on its NAK
+    bool wait_over = false;       // its ack wait ran out: it is nobody's
     bool acked_late = false;
-    bool taken = false;       // by a late NAK on an earlier attempt
-    absl::Time lease_from;    // received, or the last in-progress of its app
-    absl::Time own_deadline;  // what the daemon may count on
+    bool acked_before = false;  // its app said ACK, and has brought it back since
+    bool taken = false;         // by a late NAK on an earlier attempt
+    absl::Time lease_from;      // received, or the last in-progress of its app
+    absl::Time own_deadline;    // what the daemon may count on
     size_t bytes = 0;
     std::optional<core::Verdict> said;  // by its app, in time, and heard by core
     absl::Time said_at;
@@ -167,6 +169,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
     bool info_requested = false;  // since then
     bool drained = false;
     bool killed = false;
+    absl::Time killed_at = absl::InfiniteFuture();
     bool gone = false;
     bool turbulent = false;  // a stream ended, or its credit shrank: order and window have an excuse
     absl::Time drain_began;
@@ -175,19 +178,26 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
     uint64_t awaited = 0;
     absl::Time link_up_since = absl::InfiniteFuture();
     bool linked = false;
+    absl::Time went_on_at = absl::InfinitePast();       // after a stall
+    std::string pin_id;                                 // of the last message that it received
     std::unordered_map<uint64_t, uint64_t> attempt_of;  // by delivery id
     // The NAKs of this instant, to see that they ascend.
     absl::Time caller_gone = absl::InfinitePast();  // of a Fetch, which may have got something without our knowing
     absl::Time release_time;
-    std::map<int, uint64_t> last_released;  // by stream; 0: no app had seen it
+    struct Released {
+      uint64_t sequence = 0;
+      uint64_t event = 0;
+    };
+    std::map<int, Released> last_released;  // by stream; 0: no app had seen it
     // Of app_health.
     std::deque<absl::Time> naks;  // in a row
     bool probing = false;
     uint64_t probe = 0;  // the last one; 0: none yet
     // Of ordering: key.
     std::map<std::string, std::vector<uint64_t>> received_by_key;  // attempts
-    std::map<std::string, uint64_t> last_released_by_key;          // of this instant
+    std::map<std::string, Released> last_released_by_key;          // of this instant
 
+    bool linked_at(absl::Time time) const { return link_up_since <= time; }
     bool ordered() const { return options.ordering != core::Ordering::kNone; }
     bool exclusive() const { return options.ordering == core::Ordering::kExclusive; }
   };
@@ -231,6 +241,8 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   absl::Duration AckWait(const Attempt& attempt) const;
   // Its lease has ended, told or not.
   bool Expired(const Attempt& attempt, const Fate& fate) const;
+  // By its stream, which may be broken.
+  bool IsHeld(const Attempt& attempt, const Fate& fate) const;
   // Since when the daemon has had a connection and the server a leader; InfiniteFuture: has not.
   absl::Time HealthySince(int daemon) const;
 
@@ -269,6 +281,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
     return stream.unary && now() >= fate.lease_from + stream.lease;
   }
   // Dead letters (ledger_dead_letters.cc).
+  bool LacksItsLetter(const Attempt& attempt, const Fate& fate) const;
   bool Buries(const Attempt& attempt) const { return daemons_.at(attempt.owner).options.dead_letter.enabled(); }
   bool HasFailedForGood(const Attempt& attempt, const Fate& fate) const;
   bool IsBeingBuried(const Attempt& attempt, const Fate& fate) const;
@@ -279,6 +292,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   // ack_policy: all (ledger_ack_all.cc).
   bool DoneByAnApp(const Attempt& attempt, const Fate& fate) const;
   bool DoneByAnApp(uint64_t stream_sequence) const;
+  bool IsAboutToBeGivenUp(const Attempt& attempt) const;
   bool GoesBackFinished(const Fate& fate) const { return fate.said && fate.sent == core::Verdict::kNak; }
   void OnRunSent(const Attempt& last, int daemon);
   void CheckUnacked(const Attempt& attempt);
@@ -318,13 +332,15 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   const ModelDeadLetterStream* dead_letters_ = nullptr;
   std::string failure_;
 
+  uint64_t events_ = 0;  // receipts and releases
   std::deque<const Attempt*> attempts_;
   std::deque<Fate> fates_;  // by number of the attempt
   std::map<int, DaemonRecord> daemons_;
   std::map<int, StreamRecord> streams_;
   std::unordered_map<uint64_t, std::vector<uint64_t>> handled_;  // stream sequence -> attempts
   std::map<uint64_t, std::string> letter_ids_;                   // stream sequence -> Nats-Msg-Id
-  std::map<uint64_t, int> advised_;                              // stream sequence -> the daemon that was told
+  std::map<uint64_t, absl::Time> given_up_;  // stream sequence: by any durable of the name, when last
+  std::map<uint64_t, int> advised_;          // stream sequence -> the daemon that was told
   uint64_t handled_twice_ = 0;
   uint64_t drains_ = 0;
   uint64_t adopted_ = 0;

@@ -16,8 +16,8 @@ using core::Verdict;
 // An app has acked it, or terminated it for good.
 bool Ledger::DoneByAnApp(const Attempt& attempt, const Fate& fate) const {
   if (fate.buried) return fate.letter_stored;
-  const bool lacks_its_letter = fate.foreign && fate.said == Verdict::kTerm && Buries(attempt);
-  return fate.acked_late || fate.said == Verdict::kAck || (fate.said == Verdict::kTerm && !lacks_its_letter);
+  const bool terminated = fate.said == Verdict::kTerm && !LacksItsLetter(attempt, fate);
+  return fate.acked_late || fate.said == Verdict::kAck || terminated;
 }
 
 bool Ledger::DoneByAnApp(uint64_t stream_sequence) const {
@@ -26,10 +26,17 @@ bool Ledger::DoneByAnApp(uint64_t stream_sequence) const {
   });
 }
 
+// NAKed on its last delivery, without a delay: by the time that an ACK comes, the server has given it up.
+bool Ledger::IsAboutToBeGivenUp(const Attempt& attempt) const {
+  const Fate& fate = fates_[attempt.number];
+  return LastAttempt(attempt) && fate.sent == Verdict::kNak && fate.nak_due == absl::InfinitePast();
+}
+
 // An ACK or TERM of all up to `last`.
 void Ledger::OnRunSent(const Attempt& last, int daemon) {
   for (const Attempt* attempt : server_->outstanding()) {
     if (attempt->stream_sequence > last.stream_sequence || DoneByAnApp(attempt->stream_sequence)) continue;
+    if (IsAboutToBeGivenUp(*attempt)) continue;
     return Fail(absl::StrCat("acked past message ", attempt->stream_sequence, ", which no app has finished: attempt ",
                              last.number));
   }
@@ -51,7 +58,7 @@ void Ledger::OnRunSent(const Attempt& last, int daemon) {
 void Ledger::OnSettledUpTo(const Attempt& by, const Attempt& settled) {
   FateOf(settled).settled_at = now();
   trace_->Add("settled up to: attempt, sequence", by.number, settled.stream_sequence);
-  if (!DoneByAnApp(settled.stream_sequence)) {
+  if (!DoneByAnApp(settled.stream_sequence) && !IsAboutToBeGivenUp(settled)) {
     Fail(absl::StrCat("message ", settled.stream_sequence, " was settled by an ACK of a later one, and is not done"));
   }
 }

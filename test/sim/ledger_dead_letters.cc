@@ -24,6 +24,12 @@ bool Ledger::HasFailedForGood(const Attempt& attempt, const Fate& fate) const {
          Exhausted(attempt, fate);
 }
 
+// Terminated by an app that brought it back by token: its content is not here, so it goes back, to be terminated again.
+bool Ledger::LacksItsLetter(const Attempt& attempt, const Fate& fate) const {
+  return fate.foreign && fate.said == Verdict::kTerm && Buries(attempt) &&
+         daemons_.at(attempt.owner).options.dead_letter.on_term;
+}
+
 // Sent, and neither settled nor given up.
 bool Ledger::IsBeingBuried(const Attempt& attempt, const Fate& fate) const {
   return fate.buried && !fate.letter_stored && !fate.sent && !fate.replaced && !Expired(attempt, fate);
@@ -72,8 +78,8 @@ const char* Ledger::BlameForLetter(const Attempt& attempt, const Fate& fate, Dea
 void Ledger::OnLetterSent(int owner, const core::DeadLetter& letter) {
   trace_->Add("dead letter: daemon, sequence, reason", owner, letter.stream_sequence, static_cast<int>(letter.reason));
   if (letter.reason == DeadLetterReason::kGivenUp) {
-    const bool given_up = server_->exhausted(letter.stream_sequence) || deleted_at_ != absl::InfinitePast();
-    if (!given_up) Fail(absl::StrCat("the server has not given up message ", letter.stream_sequence));
+    if (!given_up_.contains(letter.stream_sequence))
+      Fail(absl::StrCat("the server has not given up message ", letter.stream_sequence));
     return;
   }
   // Of several attempts that it has of one message, the one that it is about is unknown; the latest is named.
@@ -82,6 +88,7 @@ void Ledger::OnLetterSent(int owner, const core::DeadLetter& letter) {
     const Attempt& attempt = *attempts_[number];
     Fate& fate = fates_[number];
     if (attempt.owner != owner || attempt.stream_sequence != letter.stream_sequence || !fate.received) continue;
+    if (fate.letter_stored) continue;  // of a durable that was made anew: its own letter is done
     const char* const worst = BlameForLetter(attempt, fate, letter.reason);
     if (worst == nullptr) return OnBuried(attempt, fate);
     if (blame == nullptr) blame = worst;
@@ -146,7 +153,12 @@ const char* Ledger::BlameForNakOfLetter(const Attempt& attempt, const Fate& fate
 
 void Ledger::OnAdvisory(int owner, uint64_t stream_sequence) {
   trace_->Add("advisory: daemon, sequence", owner, stream_sequence);
-  if (daemons_.at(owner).drained) return;  // it was on its way when its drain ended
+  const DaemonRecord& daemon = daemons_.at(owner);
+  // Mutation: BeginDrain() without StopListening().
+  if (daemon.draining && given_up_.at(stream_sequence) > daemon.drain_began) {
+    return Fail(absl::StrCat("an advisory to a daemon that drains: message ", stream_sequence));
+  }
+  if (daemon.drained) return;  // it was on its way when its drain ended
   advised_[stream_sequence] = owner;
 }
 

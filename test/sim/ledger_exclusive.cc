@@ -14,10 +14,15 @@ void Ledger::OnStall(int daemon, bool stalled) {
   // What that does to its messages is what a broken link does.
   DaemonRecord& record = daemons_.at(daemon);
   record.link_up_since = stalled || !record.linked ? absl::InfiniteFuture() : now();
+  if (!stalled) record.went_on_at = now();
 }
 
-// Another one is the active one, or nobody is.
-bool Ledger::StandsBy(int daemon) const { return daemons_.at(daemon).exclusive() && !server_->IsPinned(daemon); }
+// Another one is the active one, or nobody is; or it does not know yet that it is again, as it learns of a new pin by a
+// message that bears it.
+bool Ledger::StandsBy(int daemon) const {
+  const DaemonRecord& record = daemons_.at(daemon);
+  return record.exclusive() && (!server_->IsPinned(daemon) || record.pin_id != server_->pin_id());
+}
 
 // It may give up the pin, and what it has.
 bool Ledger::NobodyWants(int daemon) const {
@@ -77,7 +82,13 @@ const char* Ledger::BlameForFleetOrder(const Attempt& attempt, const Attempt& ot
   if (other.stream_sequence == attempt.stream_sequence) return "given although it was sent to another daemon meanwhile";
   const bool killed = daemons_.at(OwnerOf(other)).killed;
   const bool miscounted = MayHaveMiscounted(OwnerOf(attempt), other);  // so that it is over although the other is out
-  if (!killed && !miscounted && WithAnApp(other, fate)) return "two of one key are with apps of the fleet";
+  // On its last delivery it cannot go back, so it is given to an app by a daemon that drains or has lost its pin, which
+  // does not know what the others have (docs/guarantees.md).
+  const int owner = OwnerOf(attempt);
+  const bool cannot_go_back = LastAttempt(attempt) && (daemons_.at(owner).draining || StandsBy(owner));
+  if (!killed && !miscounted && !cannot_go_back && WithAnApp(other, fate)) {
+    return "two of one key are with apps of the fleet";
+  }
   // Who cannot be given back may be given out of its turn, and for what failed for good nobody waits.
   const bool in_turn = other.stream_sequence > attempt.stream_sequence || LastAttempt(attempt);
   if (in_turn || Exhausted(other, fate) || miscounted) return nullptr;

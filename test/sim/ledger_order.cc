@@ -31,9 +31,12 @@ void Ledger::ReplaceTwins(const Attempt& acked, int daemon) {
   for (uint64_t number : record.received_by_key[KeyOf(acked)]) {
     const Attempt& twin = *attempts_[number];
     Fate& fate = fates_[number];
-    const bool same = number != acked.number && twin.stream_sequence == acked.stream_sequence &&
-                      twin.incarnation == acked.incarnation;
-    if (same && !WithAnApp(twin, fate) && !fate.sent && !fate.buried) fate.replaced = fate.acked_by_twin = true;
+    const bool same = number != acked.number && twin.stream_sequence == acked.stream_sequence;
+    if (!same || WithAnApp(twin, fate) || fate.sent || fate.buried) continue;
+    // The ACK settles what a namesake of the durable has delivered as well. But only a daemon that has not heard yet
+    // that the durable was made anew takes the two for twins; another may give it to an app.
+    fate.replaced = true;
+    fate.acked_by_twin = twin.incarnation == acked.incarnation;
   }
 }
 
@@ -122,7 +125,7 @@ const char* Ledger::BlameForNoRetry(const Attempt& attempt, const Fate& fate) co
   if (!daemon.ordered() || daemon.draining || fate.foreign || Exhausted(attempt, fate)) return nullptr;
   if (StandsBy(owner) || NobodyWants(owner) || GathersAnew(owner)) return nullptr;
   // A durable made anew counts its deliveries from 1 again, while what failed here before is kept.
-  if (deleted_at_ != absl::InfinitePast()) return nullptr;
+  if (attempt.incarnation > 1) return nullptr;
   // A Fetch may have had it without our knowing, and went away.
   if (daemon.caller_gone >= fate.said_at) return nullptr;
   // It was due, and found no app; or one before it did.

@@ -86,6 +86,7 @@ void Ledger::Adopt(const StreamRecord& record, Fate& fate, const Attempt& attemp
   fate.adopted_at = now();
   fate.foreign = true;
   // An ACK that its app has said stays true: the daemon may still ask by it for an answer.
+  fate.acked_before = fate.said == Verdict::kAck || fate.acked_late || fate.acked_before;
   fate.acked_late = fate.said == Verdict::kAck || fate.acked_late;
   fate.expired = fate.let_go = false;
   fate.said.reset();
@@ -147,8 +148,9 @@ void Ledger::MergeIntoAdopted(const Attempt& again) {
       Fate& fate = fates_[held];
       const bool same = attempt.stream_sequence == again.stream_sequence && held != again.number &&
                         attempt.incarnation == again.incarnation;
-      if (!same || !fate.foreign || fate.sent || Expired(attempt, fate) || again.num_delivered <= attempt.num_delivered)
-        continue;
+      // After a stall it comes before the daemon finds out that a lease has ended.
+      const bool over = fate.expired || (Expired(attempt, fate) && daemons_.at(again.owner).went_on_at != now());
+      if (!same || !fate.foreign || fate.sent || over || again.num_delivered <= attempt.num_delivered) continue;
       trace_->Add("merged: attempt, into attempt", again.number, held);
       Fate& merged = FateOf(again);
       merged.seen = true;
@@ -201,7 +203,7 @@ bool Ledger::IsComingBack(const StreamRecord& stream) const {
 bool Ledger::ExtendedInDoubt(const Attempt& naked) const {
   return std::any_of(attempts_.begin(), attempts_.end(), [&](const Attempt* other) {
     const Fate& fate = fates_[other->number];
-    return other->stream_sequence == naked.stream_sequence && fate.adopter != 0 && fate.adopted_at > naked.sent;
+    return other->stream_sequence == naked.stream_sequence && fate.in_doubt && fate.adopted_at > naked.sent;
   });
 }
 

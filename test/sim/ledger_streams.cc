@@ -9,6 +9,13 @@ namespace sluice::test {
 
 using core::Verdict;
 
+namespace {
+
+// What a verdict takes to the server, with a repetition after a reconnect.
+constexpr absl::Duration kRecovery = absl::Milliseconds(500);
+
+}  // namespace
+
 // --------------------------------------------------------------------------------------------------------------
 // daemons
 
@@ -95,6 +102,7 @@ void Ledger::OnDaemonGone(int daemon, bool killed) {
   DaemonRecord& record = daemons_.at(daemon);
   record.gone = true;
   record.killed = killed;
+  if (killed) record.killed_at = now();
   for (auto& [number, stream] : streams_) stream.open &= stream.daemon != daemon;
 }
 
@@ -186,7 +194,7 @@ void Ledger::OnGiven(int stream, absl::Span<const core::Delivery* const> batch) 
     if (daemon.draining) daemon.awaited += !std::exchange(fate.awaited, true);
     if (fate.stream != 0) LetGoOf(streams_.at(fate.stream), attempt.number);  // it was given back
     fate.said.reset();                                                        // what failed is tried again
-    fate.buried = fate.letter_failed = false;
+    fate.buried = fate.letter_failed = fate.replaced = false;
     fate.seen = true;
     fate.stream = stream;
     fate.bytes = delivery->bytes;
@@ -424,6 +432,12 @@ void Ledger::LetGoOf(StreamRecord& stream, uint64_t attempt) {
   if (held != stream.held.end()) LetGo(stream, held->first);
 }
 
+bool Ledger::IsHeld(const Attempt& attempt, const Fate& fate) const {
+  if (fate.stream == 0) return false;
+  const auto& held = streams_.at(fate.stream).held;
+  return std::any_of(held.begin(), held.end(), [&](const auto& entry) { return entry.second == attempt.number; });
+}
+
 void Ledger::LetGo(StreamRecord& stream, uint64_t id) {
   auto held = stream.held.find(id);
   stream.held_bytes -= fates_[held->second].bytes;
@@ -447,13 +461,22 @@ void Ledger::OnHandled(uint64_t attempt) {
     if (first >= attempt || !settled) continue;
     // Mutation: an adoption that does not extend the lease. In doubt, it may have been with another daemon already.
     const bool was_out = fate.in_doubt && attempts_[attempt]->sent <= fate.settled_at;
-    const bool lacked_its_letter = fate.foreign && fate.said == Verdict::kTerm && fate.sent == Verdict::kNak;
+    const bool lacked_its_letter = LacksItsLetter(by, fate) && fate.sent == Verdict::kNak;
     // NAKed by a daemon that was killed then: nobody knows of that any more when its token comes.
     const bool naked_before = fate.adopter != 0 && fate.naked && daemons_.at(by.owner).killed;
     const bool letter = fate.letter_failed || (fate.buried && fate.naked) || lacked_its_letter;
-    const bool explained = daemons_.at(OwnerOf(by)).killed || fate.lost || deleted_at_ > by.sent || fate.taken ||
-                           HealthySince(OwnerOf(by)) >= fate.said_at || letter || was_out || naked_before ||
-                           GoesBackFinished(fate);
+    const DaemonRecord& daemon = daemons_.at(OwnerOf(by));
+    // Before its verdict was with the server; with ack_policy: all it waits for those before it, and for a dead letter
+    // it waits for that.
+    const bool waits = daemon.options.ack_all || fate.buried;
+    const bool killed = daemon.killed && (waits || daemon.killed_at < fate.said_at + kRecovery ||
+                                          !daemon.linked_at(fate.said_at + kRecovery));
+    // An ACK is repeated when the connection is back.
+    const absl::Time healthy = HealthySince(OwnerOf(by));
+    const bool cut_off = healthy >= fate.said_at &&
+                         (fate.said == Verdict::kTerm || waits || attempts_[attempt]->sent <= healthy + kRecovery);
+    const bool explained = killed || fate.lost || deleted_at_ > by.sent || fate.taken || cut_off || letter || was_out ||
+                           naked_before || GoesBackFinished(fate);
     if (!explained) Fail(absl::StrCat("message ", sequence, " was handled twice"));
   }
   earlier.push_back(attempt);

@@ -142,5 +142,28 @@ TEST_F(SessionScenario, NothingIsGivenBeyondTheCreditAndAPauseHoldsBackWhatWasQu
   EXPECT_THAT(app.stream.sequences(), ElementsAre(1, 2, 3, 4, 5, 6));
 }
 
+// The app names what it holds by the ids of a daemon that was killed; it has not learnt yet that another is there,
+// which has given it something else. Mutation: InFlight that begins with the same generation in each process: the app
+// would ack what it has never seen.
+TEST_F(SessionScenario, AnIdOfAKilledDaemonNamesNothingInItsSuccessor) {
+  options.seed = 1;
+  TestDaemon& first = StartDaemon();
+  TestApp& app = Open(first, {}, "app");
+  Publish(1);
+  ASSERT_TRUE(RunUntil([&] { return app.stream.given().size() == 1; }));
+  const uint64_t held = app.stream.id_of(1);
+  Kill(first);
+  options.seed = 2;
+  TestDaemon& second = StartDaemon();
+  TestApp& unheard = Open(second, {}, "app", {held});
+  Publish(1);
+  ASSERT_TRUE(RunUntil([&] { return unheard.stream.given().size() == 1; }));
+  Break(unheard);
+  TestApp& again = Open(second, {}, "app", {held});
+  ASSERT_NE(again.stream.last<core::OpenedNotice>(), nullptr);
+  EXPECT_THAT(again.stream.last<core::OpenedNotice>()->resumed, IsEmpty());
+  EXPECT_THAT(again.stream.sequences(), ElementsAre(2));
+}
+
 }  // namespace
 }  // namespace sluice::test

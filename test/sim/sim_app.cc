@@ -29,8 +29,7 @@ void SimApp::Connect() {
   request.confirm_settlements = profile_.confirms;
   request.resumable = profile_.resumable;
   NameWhatItHas(&request);
-  pods_number_ = pod_->running() ? pod_->number() : 0;
-  if (pods_number_ == 0) return Reconnect(absl::Milliseconds(50));
+  if (!pod_->running()) return Reconnect(absl::Milliseconds(50));
   draining_ = false;
   SimStream::App* const app = this;
   stream_ = std::make_shared<SimStream>(context_, ++*last_stream_, app, profile_.most_write);
@@ -49,13 +48,11 @@ bool SimApp::MayBringToken(const Work& work) const {
 }
 
 void SimApp::NameWhatItHas(core::OpenRequest* request) {
-  // Ids mean something to the daemon that gave them only.
-  const bool same_daemon = pod_->running() && pod_->number() == pods_number_;
   for (const auto& [key, work] : works_) {
     if (!CanResume() || work.stream != streams_number_) continue;
     if (MayBringToken(work)) {
       request->tokens.push_back({work.id, work.token});
-    } else if (same_daemon) {
+    } else {  // to the daemon that gave the id it means something
       request->resume.push_back(work.id);
     }
   }

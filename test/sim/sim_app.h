@@ -102,7 +102,6 @@ class SimApp final : private SimStream::App {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::shared_ptr<SimStream> stream_;  // null: not connected
   int streams_number_ = 0;             // of the last stream
-  int pods_number_ = 0;                // the daemon of the last stream
   absl::Time stream_ended_ = absl::InfinitePast();
   absl::Time drain_deadline_ = absl::InfiniteFuture();  // told on the last stream
   bool connecting_ = false;

@@ -164,6 +164,7 @@ class ModelJetStream {
   const Attempt* pending(uint64_t stream_sequence) const;  // null: not pending
   std::vector<const Attempt*> outstanding() const;         // by stream sequence
   bool IsPinned(int owner) const;
+  const std::string& pin_id() const { return pin_.id(); }
   core::ConsumerInfo info() const;
   uint64_t incarnation() const { return incarnation_; }
 
