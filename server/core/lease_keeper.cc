@@ -13,6 +13,9 @@ absl::Duration SafeAckWait(absl::Duration ack_wait) {
 
 }  // namespace
 
+LeaseKeeper::Queue::Queue(absl::Duration ack_wait)
+    : ack_wait(ack_wait), safe_ack_wait(SafeAckWait(ack_wait)), extend_before(safe_ack_wait / 2) {}
+
 LeaseKeeper::LeaseKeeper(base::Timers* timers, Owner* owner, absl::Duration lease_max)
     : timers_(timers), owner_(owner), lease_max_(lease_max), timer_(timers) {}
 
@@ -51,19 +54,14 @@ LeaseKeeper::Queue& LeaseKeeper::QueueOf(const Delivery& delivery) {
   for (auto& queue : queues_) {
     if (queue->ack_wait == delivery.ack_wait) return *queue;
   }
-  queues_.push_back(std::make_unique<Queue>());
-  queues_.back()->ack_wait = delivery.ack_wait;
+  queues_.push_back(std::make_unique<Queue>(delivery.ack_wait));
   return *queues_.back();
 }
 
-absl::Time LeaseKeeper::ExtensionDue(const Delivery& delivery) const {
-  return delivery.ack_deadline - SafeAckWait(delivery.ack_wait) / 2;
-}
-
 void LeaseKeeper::Enqueue(Queue& queue, Delivery* delivery) {
-  delivery->ack_deadline = timers_->now() + SafeAckWait(queue.ack_wait);
+  delivery->ack_deadline = timers_->now() + queue.safe_ack_wait;
   queue.extending.PushBack(delivery);
-  Arm(ExtensionDue(*delivery));
+  Arm(delivery->ack_deadline - queue.extend_before);
 }
 
 // Half of its ack wait is over. One that cannot be extended ends at its deadline, unless ExtendAll() comes before.
@@ -84,7 +82,7 @@ void LeaseKeeper::RunDue() {
   std::vector<Delivery*> ended;
   for (auto& queue : queues_) {
     while (Delivery* delivery = queue->extending.front()) {
-      if (ExtensionDue(*delivery) > now) break;
+      if (delivery->ack_deadline - queue->extend_before > now) break;
       LeaseList::Remove(delivery);
       ExtendOrEnd(*queue, delivery);
     }
@@ -93,7 +91,7 @@ void LeaseKeeper::RunDue() {
       LeaseList::Remove(delivery);
       ended.push_back(delivery);
     }
-    if (Delivery* next = queue->extending.front()) Arm(ExtensionDue(*next));
+    if (Delivery* next = queue->extending.front()) Arm(next->ack_deadline - queue->extend_before);
     if (Delivery* next = queue->ending.front()) Arm(next->ack_deadline);
   }
   if (!ended.empty()) owner_->OnLeasesEnded(ended);
