@@ -16,7 +16,7 @@ PLACES = (  # the first that matches the function, or else the object file, says
     ("loop, mailbox, timers", r"sluice::base::|std::condition_variable|pthread_|__lll_|absl::.*Mutex"),
     ("sealing tokens", r"sluice::token::|libcrypto"),
     ("JetStream room: ack subjects, pulls", r"sluice::jetstream::"),
-    ("frames out: conversion, protobuf", r"sluice::v1::Deliver|sluice::v1::ConsumeResponse|sluice::rpc::Frame|sluice::rpc::ToProto|sluice::rpc::ConsumeStream::Write|google::protobuf::Timestamp|EpsCopyOutputStream|GrpcProtoBufferWriter|ProtoBufferWriter"),
+    ("frames out: conversion, protobuf", r"sluice::v1::Deliver|sluice::v1::ConsumeResponse|sluice::rpc::WriteFrame|sluice::rpc::ToProto|sluice::rpc::ConsumeStream::Write|google::protobuf::Timestamp|EpsCopyOutputStream|GrpcProtoBufferWriter|ProtoBufferWriter"),
     ("verdicts in: parsing", r"sluice::v1::Settle|sluice::v1::ConsumeRequest|sluice::rpc::ReadSettle|ParseContext|EpsCopyInputStream|VarintParse|ReadPackedVarint|ProtoBufferReader"),
     ("rpc: streams", r"sluice::rpc::"),
     ("allocating", r"malloc|free\b|_int_|operator new|operator delete|calloc|realloc|cfree"),
