@@ -1,6 +1,7 @@
 # Sluice. `make run` shows it, `make test` proves it; both install what they need on Debian 12. `make help` lists the rest.
 
-# The one list of packages: to build, and to test and check. `make deps` installs what is missing of both.
+# The one list of packages: to build, and to test and check; `make deps` installs what is missing of both. And what only
+# pictures and profiles need.
 BUILD_PACKAGES := \
   build-essential ccache cmake git lld ninja-build pkg-config python3 \
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc \
@@ -9,7 +10,8 @@ BUILD_PACKAGES := \
 TEST_PACKAGES := \
   libgtest-dev libgmock-dev libsqlite3-dev zlib1g-dev nats-server openssl procps prometheus \
   python3-venv python3-yaml python3-grpcio python3-protobuf \
-  clang-format clang-tidy
+  clang-format clang-tidy libbenchmark-dev
+BENCH_PACKAGES := python3-matplotlib valgrind
 DEBIAN_PACKAGES := $(BUILD_PACKAGES) $(TEST_PACKAGES)
 
 # Besides Debian's 2.9, the tests use these nats-servers, built from the Go module proxy where Go is installed.
@@ -26,6 +28,7 @@ FOR ?=
 SEEDS ?=
 SEED ?=
 ONLY ?=
+BASE ?=
 ARGS ?=
 
 SERVERS := build/nats-servers
@@ -62,14 +65,38 @@ conformance: deps servers build ## the scenarios with every SDK. ONLY='drain*' f
 	@test/conformance/runner.py $(if $(ONLY),--only '$(ONLY)') $(ARGS)
 
 .PHONY: bench
-bench: deps servers build ## through the daemon, beside a bare gRPC stream, cnats and nats.go. ONLY="real direct" for some
-	@if command -v go >/dev/null; then go build -C test/bench/natsgo -o $(CURDIR)/build/bench/natsgo .; fi
+bench: deps servers build bench-natsgo ## what a message costs, beside bare gRPC, cnats and nats.go. ONLY="real drain" for some
 	@python3 test/bench/bench.py --build build/release --output build/bench.json $(if $(ONLY),--only $(ONLY)) $(ARGS)
 	@$(if $(ONLY),:,$(MAKE) --no-print-directory bench-sdks)
+
+.PHONY: bench-natsgo
+bench-natsgo:
+	@if command -v go >/dev/null; then go build -C test/bench/natsgo -o $(CURDIR)/build/bench/natsgo .; fi
 
 .PHONY: bench-sdks
 bench-sdks: ## a row for each SDK, beside a bare gRPC stream of its language
 	@python3 test/bench/sdks.py --output build/bench.json
+
+.PHONY: bench-docs
+bench-docs: deps-bench ## the figures and pictures of docs/performance.md, from build/bench.json
+	@/usr/bin/python3 test/bench/docs.py
+
+.PHONY: bench-micro
+bench-micro: deps build ## single pieces: mailbox, slot table, timers, conversion, core. ONLY=regex for some
+	@./build/release/bench_micro $(if $(ONLY),--benchmark_filter='$(ONLY)') --benchmark_out=build/bench-micro.json --benchmark_out_format=json $(ARGS)
+
+.PHONY: bench-profile
+bench-profile: deps-bench build ## where the instructions of a message go, by callgrind. ARGS='--functions 40'
+	@python3 test/bench/profile.py $(ARGS)
+
+.PHONY: bench-compare
+bench-compare: deps-bench servers build ## this build beside that of BASE=commit, interleaved; ratios. ARGS='--rounds 3'
+	@[ -n "$(BASE)" ] || { echo 'bench-compare: say what to compare with: make bench-compare BASE=<commit>'; exit 64; }
+	@[ -d build/compare ] || git worktree add --detach build/compare '$(BASE)' >/dev/null
+	@git -C build/compare checkout --quiet --detach $$(git rev-parse '$(BASE)^{commit}')
+	@cd build/compare && cmake --preset release --log-level=WARNING 
+	@cmake --build build/compare/build/release -j$(JOBS) --target sluice bench_stub_daemon
+	@python3 test/bench/compare.py --base build/compare/build/release $(ARGS)
 
 .PHONY: asan
 asan: deps servers ## the tests with the address and undefined-behaviour sanitizers. LABEL=core for core and base alone
@@ -102,6 +129,10 @@ deps: ## install the Debian packages that are missing
 	  $$sudo apt-get update -qq && \
 	  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
 	fi
+
+.PHONY: deps-bench
+deps-bench: ## the same, with what pictures and profiles need
+	@$(MAKE) --no-print-directory deps DEBIAN_PACKAGES='$(DEBIAN_PACKAGES) $(BENCH_PACKAGES)'
 
 .PHONY: charts
 charts: deps chart-tools ## what the Helm charts render: lint, strict schemas, golden files, refusals. UPDATE=1 writes the golden files anew

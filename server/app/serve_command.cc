@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -130,6 +131,7 @@ int Serve(const ConfigSource& source) {
   if (const absl::Status status = process.Start(); !status.ok()) {
     return FailStart(absl::StrCat(source.File(), ": ", status.message()));
   }
+  malloc_trim(0);  // what reading the configuration took, some megabytes
   Reloader reloader(&source, loaded.config, &process, log.get(), &reloads);
   const core::Daemon::Report report = AwaitDrained(signals, process, reloader, log);
   return Conclude(report, process.Close());

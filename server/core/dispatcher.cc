@@ -46,9 +46,20 @@ std::vector<Delivery*> Dispatcher::Take(absl::Time until) {
 void Dispatcher::SetEligible(Session* session, bool eligible) {
   if (!eligible) {
     eligible_.Remove(session);
-  } else if (!session->turn.linked()) {
-    eligible_.PushBack(session);
+    changed_.Remove(session);
+    Count(session, Session::Offer());
+    return;
   }
+  if (!session->turn.linked()) eligible_.PushBack(session);
+  if (!session->changed.linked()) changed_.PushBack(session);
+}
+
+void Dispatcher::Count(Session* session, const Session::Offer& offer) {
+  offered_.messages += offer.messages - session->offer.messages;
+  offered_.bytes += offer.bytes - session->offer.bytes;
+  idle_ += uint64_t{offer.idle} - uint64_t{session->offer.idle};
+  patient_ += uint64_t{offer.patient} - uint64_t{session->offer.patient};
+  session->offer = offer;
 }
 
 void Dispatcher::Run() {
@@ -94,20 +105,27 @@ Session* Dispatcher::Choose(const Delivery& delivery) {
   return nullptr;
 }
 
-Demand Dispatcher::GetDemand() const {
-  Demand demand;
-  absl::Time wanted_until = absl::InfinitePast();
-  for (Session* session = eligible_.front(); session != nullptr; session = eligible_.next(session)) {
-    demand.messages += session->free_messages();
-    demand.bytes += session->free_bytes();
-    demand.idle_session |= session->idle();
-    wanted_until = std::max(wanted_until, session->wanted_until());
+Demand Dispatcher::GetDemand() {
+  while (Session* session = changed_.PopFront()) {
+    const bool patient = session->wanted_until() == absl::InfiniteFuture();
+    Count(session, {session->free_messages(), session->free_bytes(), session->idle(), patient});
   }
-  if (demand.messages <= ready_count_ || demand.bytes <= ready_bytes_) return Demand();
-  demand.messages -= ready_count_;
-  demand.bytes -= ready_bytes_;
-  demand.wanted_for = wanted_until - timers_->now();
+  if (offered_.messages <= ready_count_ || offered_.bytes <= ready_bytes_) return Demand();
+  Demand demand;
+  demand.messages = offered_.messages - ready_count_;
+  demand.bytes = offered_.bytes - ready_bytes_;
+  demand.idle_session = idle_ > 0;
+  demand.wanted_for = WantedUntil() - timers_->now();
   return demand;
+}
+
+absl::Time Dispatcher::WantedUntil() const {
+  if (patient_ > 0) return absl::InfiniteFuture();
+  absl::Time until = absl::InfinitePast();
+  for (Session* session = eligible_.front(); session != nullptr; session = eligible_.next(session)) {
+    until = std::max(until, session->wanted_until());
+  }
+  return until;
 }
 
 absl::Time Dispatcher::oldest() const {

@@ -36,7 +36,7 @@ class Dispatcher {
   const Delivery* RunOne();
 
   // What the sessions would take beyond what is queued.
-  Demand GetDemand() const;
+  Demand GetDemand();
   // When the oldest became ready; InfiniteFuture: the queue is empty.
   absl::Time oldest() const;
 
@@ -44,13 +44,20 @@ class Dispatcher {
   void Assign();
   Session* AssignFirst();
   Session* Choose(const Delivery& delivery);
+  void Count(Session* session, const Session::Offer& offer);
+  absl::Time WantedUntil() const;  // by the most patient of the eligible
 
   base::Timers* const timers_;
   DeliveryList ready_;
   uint64_t ready_count_ = 0;
   uint64_t ready_bytes_ = 0;
   base::IntrusiveList<Session, &Session::turn> eligible_;  // the next one to choose is in front
-  std::vector<Session*> touched_;                          // have something for their next frame
+  // Of those, what has to be counted anew. What they offer is added up, so that a thousand cost as much as one.
+  base::IntrusiveList<Session, &Session::changed> changed_;
+  Session::Offer offered_;
+  uint64_t idle_ = 0;
+  uint64_t patient_ = 0;
+  std::vector<Session*> touched_;  // have something for their next frame
 };
 
 }  // namespace sluice::core

@@ -13,14 +13,18 @@ absl::Duration SafeAckWait(absl::Duration ack_wait) {
 
 }  // namespace
 
+LeaseKeeper::Queue::Queue(absl::Duration ack_wait)
+    : ack_wait(ack_wait), safe_ack_wait(SafeAckWait(ack_wait)), extend_before(safe_ack_wait / 2) {}
+
 LeaseKeeper::LeaseKeeper(base::Timers* timers, Owner* owner, absl::Duration lease_max)
     : timers_(timers), owner_(owner), lease_max_(lease_max), timer_(timers) {}
 
 void LeaseKeeper::Add(Delivery* delivery, absl::Time sent) {
   delivery->lease_end = timers_->now() + lease_max_;
-  delivery->ack_deadline = sent + SafeAckWait(delivery->ack_wait);
-  QueueOf(*delivery).fresh.PushBack(delivery);
-  Arm(ExtensionDue(*delivery));
+  Queue& queue = QueueOf(*delivery);
+  delivery->ack_deadline = sent + queue.safe_ack_wait;
+  queue.fresh.PushBack(delivery);
+  Arm(queue.ExtensionDue(*delivery));
 }
 
 void LeaseKeeper::Adopt(Delivery* delivery) {
@@ -53,19 +57,14 @@ LeaseKeeper::Queue& LeaseKeeper::QueueOf(const Delivery& delivery) {
   for (auto& queue : queues_) {
     if (queue->ack_wait == delivery.ack_wait) return *queue;
   }
-  queues_.push_back(std::make_unique<Queue>());
-  queues_.back()->ack_wait = delivery.ack_wait;
+  queues_.push_back(std::make_unique<Queue>(delivery.ack_wait));
   return *queues_.back();
 }
 
-absl::Time LeaseKeeper::ExtensionDue(const Delivery& delivery) const {
-  return delivery.ack_deadline - SafeAckWait(delivery.ack_wait) / 2;
-}
-
 void LeaseKeeper::Enqueue(Queue& queue, Delivery* delivery) {
-  delivery->ack_deadline = timers_->now() + SafeAckWait(queue.ack_wait);
+  delivery->ack_deadline = timers_->now() + queue.safe_ack_wait;
   queue.extending.PushBack(delivery);
-  Arm(ExtensionDue(*delivery));
+  Arm(queue.ExtensionDue(*delivery));
 }
 
 // Half of its ack wait is over. One that cannot be extended ends at its deadline, unless ExtendAll() comes before.
@@ -99,7 +98,7 @@ void LeaseKeeper::RunDue() {
   for (auto& queue : queues_) {
     for (LeaseList* list : {&queue->fresh, &queue->extending}) {
       while (Delivery* delivery = list->front()) {
-        if (ExtensionDue(*delivery) > now) break;
+        if (queue->ExtensionDue(*delivery) > now) break;
         LeaseList::Remove(delivery);
         ExtendOrEnd(*queue, delivery);
       }
@@ -109,8 +108,8 @@ void LeaseKeeper::RunDue() {
       LeaseList::Remove(delivery);
       ended.push_back(delivery);
     }
-    if (Delivery* next = queue->fresh.front()) Arm(ExtensionDue(*next));
-    if (Delivery* next = queue->extending.front()) Arm(ExtensionDue(*next));
+    if (Delivery* next = queue->fresh.front()) Arm(queue->ExtensionDue(*next));
+    if (Delivery* next = queue->extending.front()) Arm(queue->ExtensionDue(*next));
     if (Delivery* next = queue->ending.front()) Arm(next->ack_deadline);
   }
   if (!ended.empty()) owner_->OnLeasesEnded(ended);

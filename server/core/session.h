@@ -92,7 +92,16 @@ class Session {
   // The app's drain goes on when it holds nothing any more.
   void CheckDrained();
 
-  base::ListLink turn;  // Dispatcher's
+  base::ListLink turn;     // Dispatcher's
+  base::ListLink changed;  // Dispatcher's
+  // What it would take, as Dispatcher has counted it; nothing while it is not eligible.
+  struct Offer {
+    uint64_t messages = 0;
+    uint64_t bytes = 0;
+    bool idle = false;
+    bool patient = false;  // waits without end
+  };
+  Offer offer;  // Dispatcher's
 
  private:
   void UpdateEligible();

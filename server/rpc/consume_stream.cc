@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
 #include "rpc/convert.h"
+#include "rpc/frame.h"
 #include "rpc/requests.h"
 
 namespace sluice::rpc {
@@ -51,7 +52,9 @@ void ConsumeStream::OnDone() {
 
 void ConsumeStream::Deliver(absl::Span<const core::Delivery* const> batch) {
   SLUICE_CHECK(writable(), "core delivers only while the stream is writable");
-  Write(shared_->frame.Fill(batch));
+  WriteFrame(batch, &outgoing_);
+  writing_ = true;
+  StartWrite(&outgoing_);
 }
 
 void ConsumeStream::Tell(core::Notice notice) {

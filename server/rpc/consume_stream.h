@@ -14,7 +14,6 @@
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
-#include "rpc/frame.h"
 #include "rpc/open_calls.h"
 #include "sluice/v1/consumer.pb.h"
 
@@ -26,7 +25,6 @@ struct ConsumeShared {
   core::Daemon* const daemon;  // loop only
   const std::string server;    // how the daemon names itself, as in "sluice/0.1.0"
   OpenCalls calls = {};        // loop only
-  Frame frame = {};            // loop only
 };
 
 // One app: the reactor of ConsumerService.Consume, and core's AppStream.

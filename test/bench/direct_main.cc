@@ -1,19 +1,21 @@
-// bench_direct URL STREAM COUNT: an app on cnats alone. It consumes as the daemon does (an explicit durable, one pull
-// of 256 open at a time, an ack for each message) and says how long COUNT messages took. What the daemon costs is what
-// lies between the two.
-#include <chrono>
+// bench_direct URL STREAM COUNT [--latency]: an app on cnats alone. It consumes as the daemon does (an explicit
+// durable, one pull of 256 open at a time, an ack for each message) and says how long COUNT messages took. What the
+// daemon costs is what lies between the two.
+#include <nats/nats.h>
+
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <future>
 #include <string>
 
-#include <nats/nats.h>
-
+#include "test/bench/latency.h"
 #include "test/bench/measure.h"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using sluice::bench::Latencies;
+using sluice::bench::Measured;
 
 constexpr uint64_t kBatch = 256;                 // ConsumerOptions::pull_batch
 constexpr const char* kMaxAckPending = "20000";  // as bench.py configures the daemon's
@@ -27,8 +29,9 @@ void Require(natsStatus status, const char* what) {
 // Called by the one thread on which cnats delivers, but for Start().
 class App {
  public:
-  App(natsConnection* connection, const std::string& stream, uint64_t count)
-      : connection_(connection), stream_(stream), count_(count) {}
+  // `latencies`: where each message is noted; null: nowhere.
+  App(natsConnection* connection, const std::string& stream, uint64_t count, Latencies* latencies)
+      : connection_(connection), stream_(stream), count_(count), latencies_(latencies) {}
 
   void CreateDurable() {
     const std::string config = "{\"stream_name\":\"" + stream_ +
@@ -45,12 +48,12 @@ class App {
     std::exit(70);
   }
 
-  double Run() {
+  Measured Run() {
     Require(natsConnection_Subscribe(&subscription_, connection_, kInbox, &App::OnMessage, this), "subscribe");
     Require(natsSubscription_SetPendingLimits(subscription_, -1, -1), "subscribe");
     Pull();
-    done_.get_future().wait();
-    return std::chrono::duration<double>(last_ - first_).count();
+    if (latencies_ != nullptr) sluice::bench::SayReady();
+    return done_.get_future().get();
   }
 
  private:
@@ -64,13 +67,13 @@ class App {
   void Handle(natsMsg* message) {
     const char* reply = natsMsg_GetReply(message);
     if (reply == nullptr || *reply == '\0') return Pull();  // a status: the pull has ended
-    if (handled_++ == 0) first_ = Clock::now();
+    if (latencies_ != nullptr) {
+      latencies_->Note(std::string_view(natsMsg_GetData(message), natsMsg_GetDataLength(message)));
+    }
+    if (handled_++ == 0) stopwatch_.Start();
     Require(natsConnection_PublishString(connection_, reply, "+ACK"), "ack");
     if (++of_pull_ == kBatch) Pull();
-    if (handled_ == count_) {
-      last_ = Clock::now();
-      done_.set_value();
-    }
+    if (handled_ == count_) done_.set_value(stopwatch_.Stop(handled_));
   }
 
   void Pull() {
@@ -88,27 +91,36 @@ class App {
   natsSubscription* subscription_ = nullptr;  // until the connection goes
   uint64_t handled_ = 0;
   uint64_t of_pull_ = 0;
-  Clock::time_point first_;
-  Clock::time_point last_;
-  std::promise<void> done_;
+  Latencies* const latencies_;
+  sluice::bench::Stopwatch stopwatch_;
+  std::promise<Measured> done_;
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::fprintf(stderr, "usage: bench_direct URL STREAM COUNT\n");
-    return 78;
-  }
+  std::string url;
+  std::string stream;
+  uint64_t count = 0;
+  bool latency = false;
+  CLI::App cli("An app on cnats alone.");
+  cli.add_option("URL", url)->required();
+  cli.add_option("STREAM", stream)->required();
+  cli.add_option("COUNT", count)->required();
+  cli.add_flag("--latency", latency, "say ready, and print how long each message took since it was published");
+  CLI11_PARSE(cli, argc, argv);
+
   natsConnection* connection = nullptr;
-  Require(natsConnection_ConnectTo(&connection, argv[1]), "connect");
-  const uint64_t count = std::strtoull(argv[3], nullptr, 10);
-  App app(connection, argv[2], count);
+  Require(natsConnection_ConnectTo(&connection, url.c_str()), "connect");
+  Latencies latencies;
+  App app(connection, stream, count, latency ? &latencies : nullptr);
   app.CreateDurable();
-  const double seconds = app.Run();
-  std::printf("{\"messages\": %lu, \"seconds\": %.6f, \"cpu_seconds\": %.6f}\n", count, seconds,
-              sluice::bench::CpuSeconds());
-  std::fflush(stdout);
+  const Measured measured = app.Run();
+  if (latency) {
+    latencies.Print();
+  } else {
+    Print(measured);
+  }
   natsConnection_Destroy(connection);
   nats_Close();
 }

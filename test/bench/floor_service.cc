@@ -1,17 +1,21 @@
 #include "test/bench/floor_service.h"
 
+#include <algorithm>
 #include <mutex>
 #include <string>
 
 namespace sluice::bench {
 namespace {
 
-constexpr size_t kFrame = 256;  // messages, as the daemon's
+constexpr size_t kMostFrame = 256;             // messages, as the daemon's
+constexpr size_t kMostFrameBytes = 256 << 10;  // the same
 
 class FloorStream final : public grpc::ServerBidiReactor<v1::ConsumeRequest, v1::ConsumeResponse> {
  public:
-  FloorStream(size_t payload_bytes, size_t window) : window_(window) {
-    for (size_t i = 0; i < kFrame; ++i) {
+  FloorStream(size_t payload_bytes, size_t window)
+      : window_(window),
+        frame_(std::clamp<size_t>(kMostFrameBytes / std::max<size_t>(payload_bytes, 1), 1, kMostFrame)) {
+    for (size_t i = 0; i < frame_; ++i) {
       v1::Delivery* delivery = response_.mutable_deliveries()->add_deliveries();
       delivery->set_subject("bench.subject");
       delivery->set_data(std::string(payload_bytes, 'x'));
@@ -49,19 +53,20 @@ class FloorStream final : public grpc::ServerBidiReactor<v1::ConsumeRequest, v1:
 
  private:
   void Write() {
-    if (!open_ || writing_ || ended_ || unanswered_ + kFrame > window_) return;
+    if (!open_ || writing_ || ended_ || unanswered_ + frame_ > window_) return;
     for (v1::Delivery& delivery : *response_.mutable_deliveries()->mutable_deliveries()) {
       ++sequence_;
       delivery.set_id(sequence_);
       delivery.set_stream_sequence(sequence_);
       delivery.set_consumer_sequence(sequence_);
     }
-    unanswered_ += kFrame;
+    unanswered_ += frame_;
     writing_ = true;
     StartWrite(&response_);
   }
 
   const size_t window_;
+  const size_t frame_;  // messages
   std::mutex mutex_;
   bool open_ = false;
   bool writing_ = false;

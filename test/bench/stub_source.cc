@@ -6,7 +6,8 @@
 
 namespace sluice::bench {
 
-StubSource::StubSource(base::EventLoop* loop, size_t payload_bytes) : loop_(loop), payload_bytes_(payload_bytes) {}
+StubSource::StubSource(base::EventLoop* loop, size_t payload_bytes, absl::Duration ack_wait)
+    : loop_(loop), payload_bytes_(payload_bytes), ack_wait_(ack_wait) {}
 
 StubSource::~StubSource() {
   {
@@ -16,6 +17,12 @@ StubSource::~StubSource() {
   if (producer_.joinable()) producer_.join();
 }
 
+core::ConsumerInfo StubSource::Info() const {
+  core::ConsumerInfo info;
+  info.ack_wait = ack_wait_;
+  return info;
+}
+
 void StubSource::Start(Listener* listener) {
   listener_ = listener;
   producer_ = std::thread([this] { Produce(); });
@@ -23,7 +30,7 @@ void StubSource::Start(Listener* listener) {
 }
 
 void StubSource::Attach() {
-  loop_->Post([this] { listener_->OnAttached(core::ConsumerInfo()); });
+  loop_->Post([this] { listener_->OnAttached(Info()); });
 }
 
 void StubSource::Pull(const core::PullRequest& request) {
@@ -38,7 +45,7 @@ void StubSource::Fence(absl::string_view, uint64_t tag) {
 }
 
 void StubSource::RequestInfo() {
-  loop_->Post([this] { listener_->OnInfo(core::ConsumerInfo()); });
+  loop_->Post([this] { listener_->OnInfo(Info()); });
 }
 
 void StubSource::RenewPin(absl::string_view, uint64_t id) {

@@ -17,7 +17,8 @@ namespace sluice::bench {
 // daemon.
 class StubSource final : public core::MessageSource {
  public:
-  StubSource(base::EventLoop* loop, size_t payload_bytes);
+  // `ack_wait`: as the consumer's configuration would say.
+  StubSource(base::EventLoop* loop, size_t payload_bytes, absl::Duration ack_wait);
   ~StubSource() override;
 
   void Start(Listener* listener) override;
@@ -32,12 +33,14 @@ class StubSource final : public core::MessageSource {
   void CloseIntake() override;
 
  private:
+  core::ConsumerInfo Info() const;
   void Produce();
   void Hand();
   bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return wanted_ > 0 || stopping_; }
 
   base::EventLoop* const loop_;
   const size_t payload_bytes_;
+  const absl::Duration ack_wait_;
   const std::string reply_ = "$JS.ACK.BENCH.bench.1.123456789.123456789.1700000000000000000.0";
   Listener* listener_ = nullptr;      // loop only
   std::vector<core::Message> batch_;  // loop only

@@ -1,10 +1,14 @@
 // natsgo URL STREAM COUNT: an app on nats.go alone, with its Consume and an ack for each message. It says how long COUNT
 // messages took, as bench_direct does for cnats.
+//
+// natsgo -drain [-handlers N] [-work DURATION] URL STREAM: the same until SIGTERM, when it drains as nats.go has it: Drain(), then Closed().
+// It says "ready" when messages flow.
 package main
 
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"strconv"
@@ -16,13 +20,21 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "usage: natsgo URL STREAM COUNT")
+	drain := flag.Bool("drain", false, "until SIGTERM, then drain")
+	handlers := flag.Int("handlers", 1, "that run at once")
+	work := flag.Duration("work", 0, "how long a handler takes")
+	flag.Parse()
+	var err error
+	switch {
+	case *drain && flag.NArg() == 2:
+		err = withConsumer(flag.Arg(0), flag.Arg(1), func(ctx context.Context, consumer jetstream.Consumer) error {
+			return drainAtSignal(ctx, consumer, *handlers, *work)
+		})
+	case !*drain && flag.NArg() == 3:
+		err = rate(flag.Arg(0), flag.Arg(1), flag.Arg(2))
+	default:
+		fmt.Fprintln(os.Stderr, "usage: natsgo URL STREAM COUNT | natsgo -drain [-handlers N] [-work DURATION] URL STREAM")
 		os.Exit(78)
-	}
-	count, err := strconv.Atoi(os.Args[3])
-	if err == nil {
-		err = run(os.Args[1], os.Args[2], count)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "natsgo:", err)
@@ -30,7 +42,7 @@ func main() {
 	}
 }
 
-func run(url, stream string, count int) error {
+func withConsumer(url, stream string, do func(context.Context, jetstream.Consumer) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	connection, err := nats.Connect(url)
@@ -48,12 +60,22 @@ func run(url, stream string, count int) error {
 	if err != nil {
 		return err
 	}
-	seconds, err := consume(ctx, consumer, count)
+	return do(ctx, consumer)
+}
+
+func rate(url, stream, text string) error {
+	count, err := strconv.Atoi(text)
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(os.Stdout).Encode(map[string]any{
-		"messages": count, "seconds": seconds, "cpu_seconds": cpuSeconds(),
+	return withConsumer(url, stream, func(ctx context.Context, consumer jetstream.Consumer) error {
+		seconds, err := consume(ctx, consumer, count)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(os.Stdout).Encode(map[string]any{
+			"messages": count, "seconds": seconds, "cpu_seconds": cpuSeconds(),
+		})
 	})
 }
 
