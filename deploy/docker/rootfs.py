@@ -35,8 +35,15 @@ def libraries(program):
 
 
 def copy(source, root, target=None):
-    """Copies what a path leads to, under the name it is asked for by."""
-    target = root / (target or source).lstrip("/")
+    """Copies what a path leads to, under the name it is asked for by; the folders above it that are links, as /lib to /usr/lib, are links again."""
+    target = target or source
+    top = "/" + target.split("/")[1]
+    if os.path.islink(top) and not (root / top.lstrip("/")).is_symlink():
+        root.mkdir(parents=True, exist_ok=True)
+        (root / top.lstrip("/")).symlink_to(os.readlink(top))
+    if os.path.islink(top):
+        target = os.path.join("/", os.readlink(top), os.path.relpath(target, top))
+    target = root / target.lstrip("/")
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(os.path.realpath(source), target)
     target.chmod(0o755 if os.access(source, os.X_OK) or ".so" in target.name else 0o644)
