@@ -14,7 +14,7 @@ sys.path[1:1] = [str(TESTS / "cluster"), str(TESTS / "conformance"), str(TESTS /
 from cluster import image, nats  # noqa: E402
 from cluster.kube import KubeError  # noqa: E402
 from cluster.main import faults  # noqa: E402
-from cluster.timeline import Timeline  # noqa: E402
+from cluster.timeline import Timeline, events, took_ms  # noqa: E402
 
 
 class Fed(Timeline):
@@ -24,9 +24,12 @@ class Fed(Timeline):
         self.pods = {}
 
 
+REPORT = "drained: awaited=3 acked=3 deadline_exceeded=no took=1m2.5s"
+
+
 def pod(name="a", deleted=False, restarts=0, **ended):
     def container(which):
-        state = {"terminated": {"exitCode": ended[which], "finishedAt": "2026-01-01T00:00:10Z"}} if which in ended else {"running": {}}
+        state = {"terminated": {"exitCode": ended[which], "finishedAt": "2026-01-01T00:00:10Z", "message": REPORT + "\n"}} if which in ended else {"running": {}}
         return {"name": which, "state": state, "restartCount": restarts}
     metadata = {"name": name, **({"deletionTimestamp": "2026-01-01T00:00:30Z"} if deleted else {})}
     return {"metadata": metadata, "status": {"containerStatuses": [container("app")], "initContainerStatuses": [container("sluice")]}}
@@ -42,7 +45,8 @@ class TimelineTest(unittest.TestCase):
         timeline.note("MODIFIED", pod(deleted=True, app=0, sluice=0), 2.6)
         timeline.note("DELETED", pod(deleted=True, app=0, sluice=0), 3)
         self.assertTrue(timeline.is_complete())
-        self.assertEqual(timeline.ended(), [{"pod": "a", "gone_ms": 1000, "app_ms": 500, "sidecar_ms": 100, "app_exit": 0, "sluice_exit": 0}])
+        self.assertEqual(timeline.ended(), [{"pod": "a", "gone_ms": 1000, "app_ms": 500, "drain_ms": 62500, "app_exit": 0, "sluice_exit": 0,
+                                             "report": REPORT}])
         self.assertEqual((timeline.restarts(), timeline.kills()), (0, []))
 
     def test_a_job_s_pod_ends_before_it_is_deleted(self):
@@ -50,7 +54,19 @@ class TimelineTest(unittest.TestCase):
         timeline.note("MODIFIED", pod(app=0), 1)
         timeline.note("MODIFIED", pod(app=0, sluice=0), 1.25)
         timeline.note("DELETED", pod(app=0, sluice=0), 9)
-        self.assertEqual(timeline.ended(), [{"pod": "a", "gone_ms": 0, "app_ms": None, "sidecar_ms": 250, "app_exit": 0, "sluice_exit": 0}])
+        self.assertEqual(timeline.ended(), [{"pod": "a", "gone_ms": 0, "app_ms": None, "drain_ms": 62500, "app_exit": 0, "sluice_exit": 0,
+                                             "report": REPORT}])
+
+    def test_events_in_a_line_or_in_several(self):
+        told = [{"type": "ADDED", "object": {"a": {"b": 1}}}, {"type": "DELETED", "object": {}}]
+        for indent in (None, 4):
+            text = "".join(json.dumps(each, indent=indent) + "\n" for each in told)
+            self.assertEqual(list(events(text.splitlines(keepends=True))), told)
+
+    def test_how_long_a_drain_took(self):
+        for text, wanted in [("0", 0), ("1.5ms", 2), ("250us", 0), ("9.25s", 9250), ("1h2s", 3602000)]:
+            self.assertEqual(took_ms(f"drained: awaited=1 took={text}\n"), wanted)
+        self.assertIsNone(took_ms(""))
 
     def test_restarts_and_kills(self):
         timeline = Fed()

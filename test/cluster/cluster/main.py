@@ -19,11 +19,11 @@ from cluster.kube import Kube, KubeError, wait_until
 from cluster.lab import HANDLED, STREAM, Lab
 from cluster.timeline import Timeline
 
-COLUMNS = ["scenario", "published", "lost", "twice", "late", "redelivered", "slowest_ms", "pods", "app_p50", "app_max", "sidecar_p50", "sidecar_max",
-           "pod_p50", "pod_max", "exits"]
+COLUMNS = ["scenario", "published", "lost", "twice", "late", "redelivered", "slowest_ms", "pods", "app_p50", "app_max", "pod_p50", "pod_max",
+           "drain_p50", "drain_max", "exits"]
 EPILOG = """
-pods: that ended · app, pod: ms from the deletion until the app had ended, and until the pod was gone · sidecar: from the app's end until its own; all as the
-API server tells · exits: exit codes of the apps, and of the sidecars.
+pods: that ended · app, pod: ms from the deletion until the app had ended, and until the pod was gone, as the API server tells · drain: ms, by the daemons'
+own reports · exits: exit codes of the apps, and of the sidecars.
 
 Environment: KUBECONFIG; KUBECTL, HELM: how they are called; LOAD_IMAGE: a command that brings a docker-archive into the cluster, given its path;
 KUBELET_RESTART: a command that restarts the kubelet (its scenario is left out without).
@@ -142,10 +142,10 @@ class Session:
 
     def _report(self, name, account, pods, timeline, settled):
         ended = timeline.ended()
-        apps, sidecars, gone = ([each[key] for each in ended if each[key] is not None] for key in ("app_ms", "sidecar_ms", "gone_ms"))
+        apps, gone, drains = ([each[key] for each in ended if each[key] is not None] for key in ("app_ms", "gone_ms", "drain_ms"))
         row = {"scenario": name, "published": account.published, "lost": len(account.lost), "twice": len(account.handled_twice), "late": len(account.late),
                "redelivered": account.redelivered, "slowest_ms": round(account.slowest_ms), "pods": len(ended), "app_p50": middle(apps), "app_max": most(apps),
-               "sidecar_p50": middle(sidecars), "sidecar_max": most(sidecars), "pod_p50": middle(gone), "pod_max": most(gone),
+               "pod_p50": middle(gone), "pod_max": most(gone), "drain_p50": middle(drains), "drain_max": most(drains),
                "exits": f"{codes(ended, 'app_exit')} {codes(ended, 'sluice_exit')}"}
         self._rows.append({**row, "excused": account.excused, "timeline": ended})
         widths = [20] + [max(len(column), 5) for column in COLUMNS[1:]]

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 import threading
 import time
 
@@ -13,18 +14,14 @@ class Timeline:
 
     def __init__(self, kube, selector):
         self._process = kube.popen("get", "pods", "-l", selector, "--watch", "--output-watch-events", "-o", "json")
-        # name -> {"deletion": s, "gone": s, "app": {"at": s, "finished": s, "code"}, "sluice": likewise, "restarts"}
+        # name -> {"deletion": s, "gone": s, "app": {"at": s, "finished": s, "code", "message"}, "sluice": likewise, "restarts"}
         self.pods = {}
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _read(self):
-        lines = []
-        for line in self._process.stdout:
-            lines.append(line)
-            if line.startswith("}"):  # the end of an event, as kubectl indents it
-                event, lines = json.loads("".join(lines)), []
-                self.note(event["type"], event["object"], time.time())
+        for event in events(self._process.stdout):
+            self.note(event["type"], event["object"], time.time())
 
     def note(self, kind, pod, now):
         seen = dict(self.pods.get(pod["metadata"]["name"], {}))
@@ -36,7 +33,8 @@ class Timeline:
         for container in containers:
             if ended := container["state"].get("terminated"):
                 finished = datetime.datetime.fromisoformat(ended["finishedAt"].replace("Z", "+00:00")).timestamp() if ended.get("finishedAt") else now
-                seen.setdefault(container["name"], {"at": now, "finished": finished, "code": ended["exitCode"]})
+                seen.setdefault(container["name"], {"at": now, "finished": finished, "code": ended["exitCode"],
+                                                     "message": ended.get("message", "")})
         if kind == "DELETED":
             seen["gone"] = now
         self.pods[pod["metadata"]["name"]] = seen
@@ -46,7 +44,8 @@ class Timeline:
         return all("gone" in seen for seen in list(self.pods.values()) if "deletion" in seen)
 
     def ended(self):
-        """Of each pod that is gone: ms from its deletion until the app had ended, from then until the sidecar had, and until the pod was gone; exit codes."""
+        """Of each pod that is gone: ms from its deletion until the app had ended, and until the pod was gone; how long the drain took by the daemon's own
+        report; exit codes."""
         rows = []
         for name, seen in list(self.pods.items()):
             if "gone" not in seen:
@@ -56,8 +55,9 @@ class Timeline:
                 "pod": name, "gone_ms": ms(seen["deletion"], seen["gone"]),
                 # A Job's pod ends before it is deleted.
                 "app_ms": ms(seen["deletion"], app["at"]) if app and app["at"] >= seen["deletion"] else None,
-                "sidecar_ms": max(0, ms(app["at"], sluice["at"])) if app and sluice else None,
-                "app_exit": app and app["code"], "sluice_exit": sluice and sluice["code"]})
+                "drain_ms": took_ms(sluice["message"]) if sluice else None,
+                "app_exit": app and app["code"], "sluice_exit": sluice and sluice["code"],
+                "report": sluice and sluice["message"].strip()})
         return rows
 
     def restarts(self):
@@ -72,6 +72,25 @@ class Timeline:
         self._process.kill()
         self._process.wait()
         self._thread.join(5)
+
+
+def took_ms(report):
+    """Of the last words of a daemon, as in `drained: awaited=3 ... took=1m2.5s`; None: it left none."""
+    found = re.search(r" took=(\S+)", report)
+    if not found:
+        return None
+    units = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1, "us": 0.001, "ns": 0.000001}
+    return round(sum(float(number) * units[unit] for number, unit in re.findall(r"([\d.]+)(ms|us|ns|h|m|s)", found[1])))
+
+
+def events(lines):
+    """What kubectl prints: each in a line, or indented over several, by its version."""
+    text = ""
+    for line in lines:
+        text += line
+        if line.startswith("}") or (text == line and line.rstrip().endswith("}")):
+            yield json.loads(text)
+            text = ""
 
 
 def ms(begin, end):
