@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The content of the image: one program, the shared libraries it needs, and what belongs to them. rootfs.py PROGRAM FOLDER VERSION
 
-What is copied: the program to /usr/bin/sluice; its shared libraries, as `ldd` finds them, and the dynamic linker; the CA certificates; the licence text of
+What is copied: the program, stripped, to /usr/bin/sluice; its shared libraries, as `ldd` finds them, and the dynamic linker; the CA certificates; the licence text of
 each Debian package that anything came from, and our own; an SBOM (SPDX 2.3, JSON) that names those packages. No shell, no package manager.
-Needs Debian's dpkg, where the program was built.
+Needs dpkg and binutils, where the program was built.
 """
 
 import datetime
@@ -108,6 +108,7 @@ def main():
         sys.exit(f"rootfs.py: {root} is not empty; name a new folder")
     copied = [*libraries(program), CERTIFICATES]
     copy(program, root, "/usr/bin/sluice")
+    output("strip", str(root / "usr/bin/sluice"))
     for path in copied:
         copy(path, root)
     packages = describe({"ca-certificates"} | packages_of([path for path in copied if path != CERTIFICATES]))
