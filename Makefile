@@ -40,7 +40,9 @@ space := $(empty) $(empty)
 export SLUICE_NATS_SERVERS = $(subst $(space),:,$(strip $(shell PATH="$$PATH:/usr/sbin" command -v nats-server; \
   ls $(addprefix $(CURDIR)/,$(GO_SERVERS)) 2>/dev/null)))
 export SEEDS SEED KUBE_VERSIONS
-export HELM = $(CURDIR)/$(TOOLS)/helm
+# Unless $HELM names another.
+HELM ?= $(CURDIR)/$(TOOLS)/helm
+export HELM
 export KUBECONFORM = $(CURDIR)/$(TOOLS)/kubeconform
 export KUSTOMIZE = $(CURDIR)/$(TOOLS)/kustomize
 export KUBE_SCHEMAS = $(CURDIR)/build/kube-schemas
@@ -165,8 +167,10 @@ storm-natsgo:
 	@if command -v go >/dev/null; then go build -C test/storm/natsgo -o $(CURDIR)/build/storm/natsgo .; fi
 
 .PHONY: cluster-test
-cluster-test: chart-tools ## the example chart on the cluster of $$KUBECONFIG, every message accounted for; docs/operations/cluster-test.md
-	@python3 test/cluster/cluster.py --output build/cluster.json $(ARGS)
+cluster-test: GIVEN_HELM = $(filter environment,$(origin HELM))
+cluster-test: ## the example chart on the cluster of $$KUBECONFIG, every message accounted for; docs/operations/cluster-test.md
+	@$(if $(GIVEN_HELM),:,command -v helm >/dev/null || $(MAKE) --no-print-directory $(TOOLS)/helm)
+	@$(if $(GIVEN_HELM),,HELM="$$(command -v helm || echo $(HELM))") python3 test/cluster/cluster.py --output build/cluster.json $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 .PHONY: deps-build
 deps-build: ## the same, only what a build needs

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The content of the image: one program, the shared libraries it needs, and what belongs to them. rootfs.py PROGRAM FOLDER VERSION
 
-What is copied: the program to /usr/bin/sluice; its shared libraries, as `ldd` finds them, and the dynamic linker; the CA certificates; the licence text of
+What is copied: the program, stripped, to /usr/bin/sluice; its shared libraries, as `ldd` finds them, and the dynamic linker; the CA certificates; the licence text of
 each Debian package that anything came from, and our own; an SBOM (SPDX 2.3, JSON) that names those packages. No shell, no package manager.
-Needs Debian's dpkg, where the program was built.
+Needs dpkg and binutils, where the program was built.
 """
 
 import datetime
@@ -35,8 +35,15 @@ def libraries(program):
 
 
 def copy(source, root, target=None):
-    """Copies what a path leads to, under the name it is asked for by."""
-    target = root / (target or source).lstrip("/")
+    """Copies what a path leads to, under the name it is asked for by; the folders above it that are links, as /lib to /usr/lib, are links again."""
+    target = target or source
+    top = "/" + target.split("/")[1]
+    if os.path.islink(top) and not (root / top.lstrip("/")).is_symlink():
+        root.mkdir(parents=True, exist_ok=True)
+        (root / top.lstrip("/")).symlink_to(os.readlink(top))
+    if os.path.islink(top):
+        target = os.path.join("/", os.readlink(top), os.path.relpath(target, top))
+    target = root / target.lstrip("/")
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(os.path.realpath(source), target)
     target.chmod(0o755 if os.access(source, os.X_OK) or ".so" in target.name else 0o644)
@@ -101,6 +108,7 @@ def main():
         sys.exit(f"rootfs.py: {root} is not empty; name a new folder")
     copied = [*libraries(program), CERTIFICATES]
     copy(program, root, "/usr/bin/sluice")
+    output("strip", str(root / "usr/bin/sluice"))
     for path in copied:
         copy(path, root)
     packages = describe({"ca-certificates"} | packages_of([path for path in copied if path != CERTIFICATES]))

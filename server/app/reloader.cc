@@ -17,8 +17,8 @@ namespace {
 // The files that a login is made of; empty names are left out.
 std::vector<std::string> SecretFiles(const config::Nats& nats) {
   std::vector<std::string> paths;
-  for (const std::string& path : {nats.password_file, nats.token_file, nats.credentials_file, nats.nkey_seed_file,
-                                  nats.tls.ca_file, nats.tls.cert_file, nats.tls.key_file}) {
+  for (const std::string& path : {nats.user_file, nats.password_file, nats.token_file, nats.credentials_file,
+                                  nats.nkey_seed_file, nats.tls.ca_file, nats.tls.cert_file, nats.tls.key_file}) {
     if (!path.empty()) paths.push_back(path);
   }
   return paths;

@@ -53,6 +53,7 @@ void AppendDifferences(const Flat& one, const Flat& other, std::vector<std::stri
 const std::vector<std::string>& LiveKeys() {
   static const auto* const keys = new std::vector<std::string>{"nats.name",
                                                                "nats.user",
+                                                               "nats.user_file",
                                                                "nats.password",
                                                                "nats.password_file",
                                                                "nats.token",

@@ -11,13 +11,15 @@ namespace {
 
 void CheckLogin(const Nats& nats, Reader& reader) {
   const char* const password = nats.password.empty() ? "nats.password_file" : "nats.password";
-  if ((!nats.password.empty() || !nats.password_file.empty()) && nats.user.empty()) {
+  const bool has_password = !nats.password.empty() || !nats.password_file.empty();
+  if (has_password && nats.user.empty() && nats.user_file.empty()) {
     reader.ComplainAt(password, "there is no user for this password; add 'user:'");
   }
   if (!nats.password.empty() && !nats.password_file.empty()) {
     reader.ComplainAt("nats.password_file", "there is also 'nats.password'; keep one of them");
   }
   const std::pair<const char*, const std::string*> ways[] = {{"nats.user", &nats.user},
+                                                             {"nats.user_file", &nats.user_file},
                                                              {"nats.token", &nats.token},
                                                              {"nats.token_file", &nats.token_file},
                                                              {"nats.credentials_file", &nats.credentials_file},

@@ -29,7 +29,8 @@ struct Tls {
 struct Nats {
   std::vector<std::string> servers = {"nats://127.0.0.1:4222"};
   std::string name = "sluice";
-  std::string user;
+  std::string user;  // also what is in user_file
+  std::string user_file;
   std::string password;  // also what is in password_file
   std::string password_file;
   std::string token;  // also what is in token_file

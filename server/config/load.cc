@@ -88,16 +88,19 @@ void Apply(const Override& override, YAML::Node tree) {
 }
 
 // A secret in a file of its own, as Kubernetes mounts it; the line break that editors add is none of it.
-std::string ReadSecret(const std::string& path) {
+void ReadSecret(const std::string& path, const char* key, std::string& secret, Reader& reader) {
+  if (path.empty()) return;
   std::ifstream file(path, std::ios::binary);
   std::ostringstream content;
   content << file.rdbuf();
-  return std::string(absl::StripTrailingAsciiWhitespace(content.str()));
+  secret = std::string(absl::StripTrailingAsciiWhitespace(content.str()));
+  if (file.is_open() && secret.empty()) reader.ComplainAt(key, "the file is empty; write the secret into it");
 }
 
-void ReadSecrets(Nats& nats) {
-  if (!nats.password_file.empty()) nats.password = ReadSecret(nats.password_file);
-  if (!nats.token_file.empty()) nats.token = ReadSecret(nats.token_file);
+void ReadSecrets(Nats& nats, Reader& reader) {
+  ReadSecret(nats.user_file, "nats.user_file", nats.user, reader);
+  ReadSecret(nats.password_file, "nats.password_file", nats.password, reader);
+  ReadSecret(nats.token_file, "nats.token_file", nats.token, reader);
 }
 
 // What follows from other keys.
@@ -135,7 +138,7 @@ Loaded Parse(absl::string_view yaml, const std::string& file, absl::Span<const O
   Schema().read(reader, tree, loaded.config);
   FillIn(loaded.config);
   Check(loaded.config, reader);
-  ReadSecrets(loaded.config.nats);
+  ReadSecrets(loaded.config.nats, reader);
   loaded.problems = reader.TakeProblems();
   loaded.places = reader.TakePlaces();
   return loaded;

@@ -472,8 +472,17 @@ TEST(Load, SecretsInFilesOfTheirOwn) {
   loaded = load("token_file: " + path);
   ASSERT_TRUE(loaded.ok()) << loaded.problems.front().ToString();
   EXPECT_EQ(loaded.config.nats.token, "s3cret");
-  for (const std::string& bad : {"password_file: " + path, "user: app, password: x, password_file: " + path,
-                                 "user: app, token_file: " + path, std::string("token_file: /nowhere")}) {
+  loaded = load("user_file: " + path + ", password_file: " + path);
+  ASSERT_TRUE(loaded.ok()) << loaded.problems.front().ToString();
+  EXPECT_EQ(loaded.config.nats.user, "s3cret");
+  EXPECT_EQ(loaded.config.nats.password, "s3cret");
+  const std::string empty = testing::TempDir() + "/sluice-load-empty";
+  std::ofstream(empty) << "\n";
+  EXPECT_THAT(Problems(load("token_file: " + empty)),
+              ElementsAre("sluice.yaml:1:8: nats.token_file: the file is empty; write the secret into it"));
+  for (const std::string& bad :
+       {"password_file: " + path, "user: app, password: x, password_file: " + path, "user: app, user_file: " + path,
+        "user_file: " + path + ", token: x", "user: app, token_file: " + path, std::string("token_file: /nowhere")}) {
     EXPECT_FALSE(load(bad).ok()) << bad;
   }
 }

@@ -42,6 +42,13 @@ Json WithoutEmpty(const Json& object, const Json& defaults) {
   return kept;
 }
 
+// A secret that stands in a file of its own is not shown beside it: what is printed is a configuration again.
+void RemoveReadSecrets(Json& nats) {
+  for (const std::string key : {"user", "password", "token"}) {
+    if (nats.contains(key + "_file")) nats.erase(key);
+  }
+}
+
 }  // namespace
 
 Json ToJson(const Config& config) {
@@ -49,6 +56,7 @@ Json ToJson(const Config& config) {
   defaults.consumers.emplace_back();
   const Json by_default = Schema().print(defaults);
   Json json = WithoutEmpty(Schema().print(config), by_default);
+  RemoveReadSecrets(json["nats"]);
   for (Json& consumer : json["consumers"]) consumer = WithoutEmpty(consumer, by_default["consumers"][0]);
   return json;
 }

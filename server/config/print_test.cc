@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "config/load.h"
 
 namespace sluice::config {
@@ -118,6 +120,17 @@ TEST(Print, HidesSecrets) {
     EXPECT_THAT(printed, Not(HasSubstr("t0ken")));
     EXPECT_THAT(printed, HasSubstr("nats://app:***@a:4222"));
     EXPECT_THAT(printed, HasSubstr("nats://***@b"));
+  }
+}
+
+TEST(Print, ASecretInAFileOfItsOwnIsPrintedAsTheFile) {
+  const std::string path = testing::TempDir() + "/sluice-print-secret";
+  std::ofstream(path) << "s3cret\n";
+  const std::string consumers = "consumers: [{name: o, stream: S}]\n";
+  for (const std::string& login : {"user_file: " + path + ", password_file: " + path, "token_file: " + path}) {
+    const std::string printed = ToYaml(ParseGood("nats: {" + login + "}\n" + consumers));
+    EXPECT_THAT(printed, Not(HasSubstr("s3cret")));
+    EXPECT_EQ(ToYaml(ParseGood(printed)), printed);
   }
 }
 

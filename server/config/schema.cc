@@ -40,6 +40,8 @@ Kind<Nats> NatsKind() {
       {"servers", &Nats::servers, CommaList(ServerUrl(), "URLs"), "Where to find NATS; tried in random order."},
       {"name", &Nats::name, Text(kMostText), "The connection's name, as `nats server report connections` shows it."},
       {"user", &Nats::user, Text(kMostText), "Logs in with this user and `password`."},
+      {"user_file", &Nats::user_file, ReadableFile(),
+       "Logs in with the user in this file, so that it can change together with the password."},
       {"password", &Nats::password, Secret(), "Of `user`."},
       {"password_file", &Nats::password_file, ReadableFile(),
        "Of `user`, in a file of its own, so that it can change while the daemon runs."},

@@ -122,11 +122,10 @@ class Rendering(Charts):
                 objects = [each for each in yaml.safe_load_all(self.rendered("example", NEWEST, "--values", example)) if each]
                 config = next(each for each in objects if each["kind"] == "ConfigMap")["data"]["sluice.yaml"]
                 for file in re.findall(r"/etc/sluice-(?:login|tls)/(\S+)", config):
-                    (pathlib.Path(folder) / file).write_text("")
+                    (pathlib.Path(folder) / file).write_text("secret")
                 config = re.sub(r"/etc/sluice-(login|tls)/", folder + "/", config)
                 (pathlib.Path(folder) / "sluice.yaml").write_text(config)
-                secrets = {"SLUICE_NATS_USER": "user", "SLUICE_NATS_PASSWORD": "secret", "SLUICE_NATS_TOKEN": "secret"}
-                done = run(daemon, "config", "check", "--config", f"{folder}/sluice.yaml", env={**os.environ, **secrets})
+                done = run(daemon, "config", "check", "--config", f"{folder}/sluice.yaml")
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_the_workload_keeps_what_it_says_itself(self):
@@ -231,9 +230,32 @@ class Restricted(Charts):
         for example in self.examples:
             for each in yaml.safe_load_all(self.rendered("example", NEWEST, "--values", example)):
                 if each and each["kind"] == "ConfigMap":
-                    for line in each["data"]["sluice.yaml"].splitlines():
-                        if re.match(r"\s*(user|password|token):", line):
-                            self.assertRegex(line, r"\$\{SLUICE_NATS_\w+\}")
+                    self.assertEqual({"user", "password", "token"} & set(yaml.safe_load(each["data"]["sluice.yaml"])["nats"]), set())
+
+
+LOGINS = {
+    ("credentialsKey",): ["credentials_file"], ("nkeySeedKey",): ["nkey_seed_file"], ("userKey", "passwordKey"): ["user_file", "password_file"],
+    ("tokenKey",): ["token_file"],
+}
+
+
+class Logins(Charts):
+    def test_each_is_a_file_that_may_change_under_the_daemon(self):
+        for keys, files in LOGINS.items():
+            for version in (OLDEST, NEWEST):
+                with self.subTest(keys=keys, version=version):
+                    sets = [f"sluice.nats.{key}=the-{key}" for key in keys]
+                    text = self.rendered("example", version, "--set", ",".join(["sluice.nats.existingSecret=login", *sets]))
+                    objects = {each["kind"]: each for each in yaml.safe_load_all(text) if each}
+                    nats = yaml.safe_load(objects["ConfigMap"]["data"]["sluice.yaml"])["nats"]
+                    self.assertEqual({file: nats.get(file) for file in files},
+                                     {file: f"/etc/sluice-login/the-{key}" for file, key in zip(files, keys)})
+                    pod = objects["Deployment"]["spec"]["template"]["spec"]
+                    sidecar = next(each for each in pod["containers"] + pod.get("initContainers", []) if each["name"] == "sluice")
+                    self.assertNotIn("valueFrom", json.dumps(sidecar["env"]))
+                    [mount] = [each for each in sidecar["volumeMounts"] if each["name"] == "sluice-login"]
+                    self.assertEqual(mount, {"name": "sluice-login", "mountPath": "/etc/sluice-login", "readOnly": True})
+                    self.assertIn({"name": "sluice-login", "secret": {"secretName": "login", "defaultMode": 0o440}}, pod["volumes"])
 
 
 CONSUMER = {"name": "orders", "stream": "ORDERS"}

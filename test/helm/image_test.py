@@ -58,6 +58,13 @@ class Image(unittest.TestCase):
         self.assertEqual([each for each in self.root.rglob("*") if not each.is_symlink() and each.stat().st_mode & 0o002], [])
         self.assertEqual([each for each in self.root.rglob("*") if each.stat().st_mode & 0o6000], [])
 
+    def test_it_can_be_laid_over_debian(self):
+        """Whose /lib is a link: a builder does not copy a folder over that."""
+        for folder in ("lib", "lib64"):
+            if os.path.islink(f"/{folder}") and (self.root / folder).exists():
+                self.assertEqual(os.readlink(self.root / folder), os.readlink(f"/{folder}"))
+        self.assertTrue((self.root / "lib").is_symlink())
+
     def test_the_sbom_names_each_package_with_its_licence(self):
         sbom = json.loads((self.root / "usr/share/sbom/sluice.spdx.json").read_text())
         self.assertEqual(sbom["spdxVersion"], "SPDX-2.3")

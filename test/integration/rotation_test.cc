@@ -1,6 +1,7 @@
 // Secrets and configurations that change under a running daemon, as the kubelet changes them.
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "test/integration/fixture.h"
 
@@ -25,30 +26,42 @@ std::string Admitting(const std::vector<NKey>& keys) {
   return absl::StrCat("no_auth_user: test\nauthorization { users: [ ", users, " ] }");
 }
 
+std::string Admitting(const std::vector<std::string>& names) {
+  std::string users = "{ user: test, password: test }";
+  for (const std::string& name : names) absl::StrAppend(&users, ", { user: ", name, ", password: \"of ", name, "\" }");
+  return absl::StrCat("no_auth_user: test\nauthorization { users: [ ", users, " ] }");
+}
+
 class RotationTest : public IntegrationTest {
  protected:
-  // A Secret as a volume: `seed` is a link by way of `..data`, which is swapped.
-  void MountSecret(const NKey& key) {
+  // A Secret as a volume: its keys are links by way of `..data`, which is swapped.
+  void MountSecret(const std::string& name, const std::map<std::string, std::string>& keys) {
     const fs::path secret = fs::path(dir_.path()) / "secret";
-    const fs::path version = secret / absl::StrCat("..", key.user);
+    const fs::path version = secret / absl::StrCat("..", name);
     fs::create_directories(version);
-    std::ofstream(version / "seed") << key.seed << "\n";
     fs::remove(secret / "..data_tmp");
     fs::create_directory_symlink(version.filename(), secret / "..data_tmp");
+    for (const auto& [key, value] : keys) std::ofstream(version / key) << value << "\n";
     fs::rename(secret / "..data_tmp", secret / "..data");
-    if (!fs::exists(secret / "seed")) fs::create_symlink("..data/seed", secret / "seed");
+    for (const auto& [key, value] : keys) {
+      if (!fs::exists(secret / key)) fs::create_symlink(fs::path("..data") / key, secret / key);
+    }
   }
+  void MountSecret(const NKey& key) { MountSecret(key.user, {{"seed", key.seed}}); }
+  void MountSecret(const std::string& user) { MountSecret(user, {{"user", user}, {"password", "of " + user}}); }
   bool Start(const std::vector<NKey>& admitted) {
-    auto server = test::NatsServer::Start({.binary = GetParam(), .config = Admitting(admitted)});
+    MountSecret(kOld);
+    return StartWith(Admitting(admitted), absl::StrCat("nkey_seed_file: ", dir_ / "secret/seed"));
+  }
+  bool StartWith(const std::string& server_config, const std::string& login) {
+    auto server = test::NatsServer::Start({.binary = GetParam(), .config = server_config});
     EXPECT_TRUE(server.ok()) << server.status();
     if (!server.ok()) return false;
     server_ = *std::move(server);
     options_.nats_url = server_->url();
     if (!ConnectAdmin() || !admin_->CreateStream(kStream, {"s.>"}).ok()) return false;
-    MountSecret(kOld);
     yaml_ = options_.ToYaml(SocketPath(dir_.path()));
-    const std::string login = absl::StrCat("nats:\n  nkey_seed_file: ", dir_ / "secret/seed");
-    yaml_.replace(0, sizeof("nats:") - 1, login);
+    yaml_.replace(0, sizeof("nats:") - 1, absl::StrCat("nats:\n  ", login));
     absl::StrAppend(&yaml_, "reload: {interval: 50ms}\n");
     daemon_ = std::make_unique<DaemonProcess>(dir_.path(), yaml_);
     const absl::Status ready = daemon_->AwaitReady();
@@ -81,6 +94,23 @@ TEST_P(RotationTest, ANewSecretUnderLoad) {
   ExpectNobodyNoticed(SettleUp());
 }
 
+// A user has one password: its successor, too, is to be found in the Secret.
+TEST_P(RotationTest, AnotherUserWithAPasswordUnderLoad) {
+  MountSecret("blue");
+  const std::string login =
+      absl::StrCat("user_file: ", dir_ / "secret/user", "\n  password_file: ", dir_ / "secret/password");
+  ASSERT_TRUE(StartWith(Admitting(std::vector<std::string>{"blue", "green"}), login));
+  StartApp({.work_ms = 5, .concurrency = 8, .credit = 64});
+  StartLoad(1000);
+  ASSERT_TRUE(AwaitHandled(500));
+  MountSecret("green");
+  ASSERT_TRUE(AwaitLog("the configuration is reloaded"));
+  ASSERT_TRUE(AwaitHandled(500));
+  ASSERT_TRUE(server_->Reload(Admitting(std::vector<std::string>{"green"})).ok()) << "the old one is revoked";
+  ASSERT_TRUE(AwaitHandled(500));
+  ExpectNobodyNoticed(SettleUp());
+}
+
 // Back and forth, quickly, with many pulls open at the moment of a move.
 TEST_P(RotationTest, ManyRotationsLoseNothing) {
   ASSERT_TRUE(Start({kOld, kNew}));
@@ -108,6 +138,22 @@ TEST_P(RotationTest, ASecretThatIsNotValidYet) {
   ASSERT_TRUE(AwaitLog("the configuration is reloaded"));
   ASSERT_TRUE(AwaitHandled(500));
   ExpectNobodyNoticed(SettleUp());
+}
+
+// The other way round: the server refuses the one that serves, and the kubelet has not brought its successor yet.
+TEST_P(RotationTest, TheOldOneIsRefusedFirst) {
+  ASSERT_TRUE(Start({kOld}));
+  StartApp({.work_ms = 5, .concurrency = 8, .credit = 64});
+  StartLoad(500);
+  ASSERT_TRUE(AwaitHandled(500));
+  ASSERT_TRUE(server_->Reload(Admitting({kNew})).ok());
+  ASSERT_TRUE(Eventually([&] { return !daemon_->Status().nats().connected(); }));
+  MountSecret(kNew);
+  ASSERT_TRUE(AwaitLog("the configuration is reloaded"));
+  ASSERT_TRUE(AwaitHandled(500));
+  const Account account = SettleUp();
+  EXPECT_CLEAN(account);
+  EXPECT_TRUE(account.late.empty());
 }
 
 TEST_P(RotationTest, ADrainRightAfterARotation) {

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import subprocess
+import threading
 import time
 
 
@@ -37,6 +38,9 @@ class Kube:
     def get(self, *arguments):
         return json.loads(self("get", *arguments, "-o", "json"))
 
+    def version(self):
+        return json.loads(self("version", "-o", "json"))["serverVersion"]["gitVersion"].removeprefix("v")
+
     def popen(self, *arguments, **options):
         return subprocess.Popen([*self._kubectl, "--namespace", self.namespace, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                 **options)
@@ -48,6 +52,8 @@ class Kube:
         try:
             for line in process.stdout:
                 if found := re.search(r"127\.0\.0\.1:(\d+)", line):
+                    # It has a line for each connection, and stops when nobody reads them.
+                    threading.Thread(target=process.stdout.read, daemon=True).start()
                     yield int(found[1])
                     return
             raise KubeError(f"cannot forward {what}:{port}; is it running?")

@@ -14,14 +14,16 @@ from runner.nats import Nats
 from storm.account import Handled, Kill, balance
 from storm.load import Load
 
-from cluster import scenarios
-from cluster.kube import Kube, KubeError
+from cluster import image, scenarios
+from cluster.kube import Kube, KubeError, wait_until
 from cluster.lab import HANDLED, STREAM, Lab
 from cluster.timeline import Timeline
 
-COLUMNS = ["scenario", "published", "lost", "twice", "late", "redelivered", "pods", "slowest_ms", "app_p50", "app_max", "pod_p50", "pod_max", "exits"]
+COLUMNS = ["scenario", "published", "lost", "twice", "late", "redelivered", "slowest_ms", "pods", "app_p50", "app_max", "pod_p50", "pod_max",
+           "drain_p50", "drain_max", "exits"]
 EPILOG = """
-app, pod: ms from the deletion until the app had ended, and until the pod was gone, as the API server tells · exits: exit codes of the sidecars.
+pods: that ended · app, pod: ms from the deletion until the app had ended, and until the pod was gone, as the API server tells · drain: ms, by the daemons'
+own reports · exits: exit codes of the apps, and of the sidecars.
 
 Environment: KUBECONFIG; KUBECTL, HELM: how they are called; LOAD_IMAGE: a command that brings a docker-archive into the cluster, given its path;
 KUBELET_RESTART: a command that restarts the kubelet (its scenario is left out without).
@@ -37,7 +39,7 @@ def parse(arguments):
                                      description="The example chart on a real Kubernetes, its pods ended in every way there is.")
     parser.add_argument("--image", default="docker.io/local/sluice:1", help="Sluice's image [docker.io/local/sluice:1]")
     parser.add_argument("--test-image", default="docker.io/local/sluice-test:1", help="of test/cluster/Dockerfile [docker.io/local/sluice-test:1]")
-    parser.add_argument("--archive", action="append", default=[], help="a docker-archive to load first, by $LOAD_IMAGE")
+    parser.add_argument("--archive", action="append", default=[], help="a docker-archive to look into and to load first, by $LOAD_IMAGE")
     parser.add_argument("--namespace", default="sluice-cluster-test", help="made, and deleted at the end [sluice-cluster-test]")
     parser.add_argument("--only", default=",".join(scenarios.ALL), help=f"of {', '.join(scenarios.ALL)} [all]")
     parser.add_argument("--rate", type=int, default=200, help="messages a second [200]")
@@ -70,17 +72,18 @@ class Session:
         self._rows, self._failures = [], []
 
     def run(self):
-        for archive in self._options.archive:
-            subprocess.run([*shlex.split(os.environ["LOAD_IMAGE"]), archive], check=True)
+        self._load_images()
+        print(f"Kubernetes {self._kube.version()}, {self._options.rate} messages a second, {self._options.work_us / 1000:g} ms of work for each", flush=True)
         self._lab.make_namespace()
         try:
             self._lab.start_nats()
-            with self._kube.forwarded("service/nats", 4222) as port:
-                self._lab.make_streams(port)
+            with self._kube.forwarded("service/nats", 4222) as self._lab.port:
+                self._lab.make_streams()
                 self._lab.install()
                 self._lab.await_pods()
+                self._lab.check_restrictions()
                 for name in self._options.only:
-                    self._play(name, port)
+                    self._play(name)
         finally:
             if not self._options.keep:
                 self._lab.close()
@@ -88,85 +91,95 @@ class Session:
             print(f"cluster.py: {failure}", file=sys.stderr)
         return 1 if self._failures else 0
 
-    def _play(self, name, port):
+    def _load_images(self):
+        archives = self._options.archive
+        if archives and not any([image.check(archive, self._options.image) for archive in archives]):
+            raise KubeError(f"no archive has {self._options.image}")
+        for archive in archives:
+            subprocess.run([*shlex.split(os.environ["LOAD_IMAGE"]), archive], check=True, stdout=subprocess.DEVNULL)
+
+    def _play(self, name):
         if why := scenarios.missing(name):
             print(f"left out: {name}: {why}", file=sys.stderr)
             return
-        first = self._last_sequence(port)
+        first = self._lab.handled()
         timeline = Timeline(self._kube, "sluice.io/sidecar=true")
-        load = Load(port, self._options.rate, keys=50, name=name)
-        begin = time.time()
+        load = Load(self._lab.port, self._options.rate, keys=50, name=name)
         try:
-            pods = scenarios.ALL[name](self._lab)
+            pods = scenarios.ALL[name](self._lab, timeline)
         finally:
             published = load.stop()
-        settled = self._settle(port, first, published)
+        settled = self._settle(first, published)
+        wait_until(timeline.is_complete, "the end of the pods that end")
         timeline.close()
-        kills = [Kill(int(at * 1e6)) for at in seconds(begin, time.time())] if name in scenarios.KILLED else []
-        account = balance(published, self._handled(port, first), self._options.ack_wait, kills)
-        self._report(name, account, pods, timeline.ended(), settled)
+        kills = [Kill(int(at * 1e6)) for at in timeline.kills()] if name in scenarios.KILLED else []
+        account = balance(published, self._handled(first), self._options.ack_wait, kills)
+        self._report(name, account, pods, timeline, settled)
 
-    # Numbers start anew in each scenario, and the streams go on: this is where its lines begin.
-    @staticmethod
-    def _last_sequence(port):
-        connection = Nats(port)
-        last = connection.api(f"STREAM.INFO.{HANDLED}")["state"]["last_seq"]
-        connection.close()
-        return last
-
-    def _settle(self, port, first, published):
+    # Numbers start anew in each scenario, and the streams go on: `first` is where its lines begin.
+    def _settle(self, first, published):
         deadline = time.monotonic() + 3 * self._options.ack_wait
         while time.monotonic() < deadline:
-            connection = Nats(port)
+            connection = Nats(self._lab.port)
             info = connection.api(f"CONSUMER.INFO.{STREAM}.storm")
-            handled = connection.api(f"STREAM.INFO.{HANDLED}")["state"]["last_seq"] - first
             connection.close()
-            if info["num_pending"] == 0 and info["num_ack_pending"] == 0 and handled >= published:
+            if info["num_pending"] == 0 and info["num_ack_pending"] == 0 and self._lab.handled() - first >= published:
                 return True
             time.sleep(0.2)
         return False
 
-    @staticmethod
-    def _handled(port, first):
-        connection = Nats(port)
+    def _handled(self, first):
+        connection = Nats(self._lab.port)
         lines, inbox = [], "cluster.lines"
-        total = connection.api(f"STREAM.INFO.{HANDLED}")["state"]["last_seq"] - first
+        total = self._lab.handled() - first
         connection.subscribe(inbox, lambda _subject, data: lines.append(data))
         if total:
             connection.api(f"CONSUMER.CREATE.{HANDLED}", {"stream_name": HANDLED, "config": {
                 "deliver_subject": inbox, "ack_policy": "none", "deliver_policy": "by_start_sequence", "opt_start_seq": first + 1}})
-        deadline = time.monotonic() + 60
-        while len(lines) < total and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: len(lines) >= total, "what the apps say that they have done")
         connection.close()
         return [Handled.of(line.decode()) for line in lines]
 
-    def _report(self, name, account, pods, ended, settled):
-        apps = [each["app_ms"] for each in ended if each["app_ms"] is not None]
-        gone = [each["gone_ms"] for each in ended]
-        exits = sorted({each["sluice_exit"] for each in ended if each["sluice_exit"] is not None})
+    def _report(self, name, account, pods, timeline, settled):
+        ended = timeline.ended()
+        apps, gone, drains = ([each[key] for each in ended if each[key] is not None] for key in ("app_ms", "gone_ms", "drain_ms"))
         row = {"scenario": name, "published": account.published, "lost": len(account.lost), "twice": len(account.handled_twice), "late": len(account.late),
-               "redelivered": account.redelivered, "pods": pods, "slowest_ms": round(account.slowest_ms), "app_p50": middle(apps), "app_max": max(apps, default=0),
-               "pod_p50": middle(gone), "pod_max": max(gone, default=0), "exits": ",".join(map(str, exits)) or "-"}
+               "redelivered": account.redelivered, "slowest_ms": round(account.slowest_ms), "pods": len(ended), "app_p50": middle(apps), "app_max": most(apps),
+               "pod_p50": middle(gone), "pod_max": most(gone), "drain_p50": middle(drains), "drain_max": most(drains),
+               "exits": f"{codes(ended, 'app_exit')} {codes(ended, 'sluice_exit')}"}
         self._rows.append({**row, "excused": account.excused, "timeline": ended})
-        widths = [20] + [max(len(column), 8) for column in COLUMNS[1:]]
+        widths = [20] + [max(len(column), 5) for column in COLUMNS[1:]]
         if len(self._rows) == 1:
             print("  ".join(column.replace("_", " ").rjust(width) for column, width in zip(COLUMNS, widths)))
         print("  ".join(str(row[column]).rjust(width) for column, width in zip(COLUMNS, widths)), flush=True)
-        self._failures += [f"{name}: {row[column]} {column}" for column in ("lost", "twice", "late") if row[column]]
-        if not settled:
-            self._failures.append(f"{name}: messages are left that nobody has acked")
+        self._failures += [f"{name}: {what}" for what in faults(row, pods, ended, timeline.restarts(), settled, name in scenarios.KILLED)]
         if self._options.output:
             self._options.output.parent.mkdir(parents=True, exist_ok=True)
             self._options.output.write_text(json.dumps(self._rows, indent=1) + "\n")
 
 
+def faults(row, pods, ended, restarts, settled, killed):
+    """What is wrong with a scenario, in words."""
+    found = [f"{row[column]} {column}" for column in ("lost", "twice", "late") if row[column]]
+    if not settled:
+        found.append("messages are left that nobody has acked")
+    if len(ended) != pods:
+        found.append(f"{len(ended)} pods ended, not {pods}")
+    if restarts:
+        found.append(f"containers restarted {restarts} times")
+    for each in ended:
+        if each["sluice_exit"] != 0 or (each["app_exit"] != 0 and not killed):
+            found.append(f"{each['pod']}: the app's exit code was {each['app_exit']}, the sidecar's {each['sluice_exit']}")
+    return found
+
+
 def middle(values):
-    return round(statistics.median(values)) if values else 0
+    return round(statistics.median(values)) if values else "-"
 
 
-def seconds(begin, end):
-    at = begin
-    while at < end:
-        yield at
-        at += 1.0
+def most(values):
+    return max(values, default="-")
+
+
+def codes(ended, key):
+    return ",".join(sorted({str(each[key]) for each in ended})) or "-"

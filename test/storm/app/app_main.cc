@@ -27,6 +27,8 @@ struct Options {
   std::string handled;
   int concurrency = 16;
   int work_us = 2000;
+  int slow_every = 0;  // 0: none is slow
+  int slow_us = 0;
   int count = 0;  // 0: for ever
   bool ignore_sigterm = false;
 };
@@ -35,8 +37,10 @@ int64_t Micros(system_clock::time_point at) {
   return std::chrono::duration_cast<std::chrono::microseconds>(at.time_since_epoch()).count();
 }
 
-// Half to one and a half of what is asked for, differently for each message and the same for each run.
+// Half to one and a half of what is asked for, differently for each message and the same for each run. Some may be
+// slow.
 std::chrono::microseconds Work(const Options& options, uint64_t sequence) {
+  if (options.slow_every > 0 && sequence % options.slow_every == 0) return std::chrono::microseconds(options.slow_us);
   const uint64_t spread = (sequence * 2654435761u) % 1000;
   return std::chrono::microseconds(options.work_us / 2 + options.work_us * spread / 1000);
 }
@@ -68,6 +72,8 @@ int main(int argc, char** argv) {
   cli.add_option("--handled", options.handled, "A path, or nats://host:port/subject")->required();
   cli.add_option("--concurrency", options.concurrency);
   cli.add_option("--work-us", options.work_us);
+  cli.add_option("--slow-every", options.slow_every, "One of so many messages takes --slow-us");
+  cli.add_option("--slow-us", options.slow_us);
   cli.add_option("--count", options.count, "Ends by itself after so many messages");
   cli.add_flag("--ignore-sigterm", options.ignore_sigterm);
   CLI11_PARSE(cli, argc, argv);

@@ -1,12 +1,11 @@
-{{/* sluice.yaml, from the values. Secrets are only named: by environment variables and files. */}}
+{{/* sluice.yaml, from the values. Secrets are only named, as files: what is in those may change while the daemon runs. */}}
 {{- define "sluice.config" -}}
 {{- $v := .values -}}
 {{- $nats := dict "servers" $v.nats.servers -}}
 {{- with $v.nats.domain -}}{{- $_ := set $nats "domain" . -}}{{- end -}}
-{{- if $v.nats.userKey -}}{{- $_ := set $nats "user" "${SLUICE_NATS_USER}" -}}{{- $_ := set $nats "password" "${SLUICE_NATS_PASSWORD}" -}}{{- end -}}
-{{- if $v.nats.tokenKey -}}{{- $_ := set $nats "token" "${SLUICE_NATS_TOKEN}" -}}{{- end -}}
-{{- with $v.nats.credentialsKey -}}{{- $_ := set $nats "credentials_file" (printf "/etc/sluice-login/%s" .) -}}{{- end -}}
-{{- with $v.nats.nkeySeedKey -}}{{- $_ := set $nats "nkey_seed_file" (printf "/etc/sluice-login/%s" .) -}}{{- end -}}
+{{- range $file, $key := dict "user_file" $v.nats.userKey "password_file" $v.nats.passwordKey "token_file" $v.nats.tokenKey "credentials_file" $v.nats.credentialsKey "nkey_seed_file" $v.nats.nkeySeedKey -}}
+{{- if $key -}}{{- $_ := set $nats $file (printf "/etc/sluice-login/%s" $key) -}}{{- end -}}
+{{- end -}}
 {{- if $v.nats.tls.enabled -}}
 {{- $tls := dict "enabled" true -}}
 {{- if $v.nats.tls.existingSecret -}}

@@ -11,11 +11,6 @@ restartPolicy: Always
 env:
   - {name: SLUICE_ADDRESS, value: {{ printf "unix://%s/sluice.sock" $v.listen.directory | quote }}}
   - {name: SLUICE_GRACE_PERIOD, value: {{ printf "%ds" (int .pod.spec.terminationGracePeriodSeconds) | quote }}}
-  {{- range $name, $key := dict "SLUICE_NATS_USER" $v.nats.userKey "SLUICE_NATS_PASSWORD" $v.nats.passwordKey "SLUICE_NATS_TOKEN" $v.nats.tokenKey }}
-  {{- if $key }}
-  - {name: {{ $name }}, valueFrom: {secretKeyRef: {name: {{ $v.nats.existingSecret }}, key: {{ $key }}}}}
-  {{- end }}
-  {{- end }}
   {{- with $v.env }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -50,7 +45,7 @@ resources:
 volumeMounts:
   - {name: sluice-config, mountPath: /etc/sluice, readOnly: true}
   - {name: sluice-socket, mountPath: {{ $v.listen.directory }}}
-  {{- if include "sluice.loginFiles" . }}
+  {{- if $v.nats.existingSecret }}
   - {name: sluice-login, mountPath: /etc/sluice-login, readOnly: true}
   {{- end }}
   {{- if $v.nats.tls.existingSecret }}
@@ -65,17 +60,13 @@ volumeMounts:
 {{- end -}}
 {{- end -}}
 
-{{/* Not empty: the login is a file. Whole folders are mounted, as a subPath never sees a change. */}}
-{{- define "sluice.loginFiles" -}}
-{{- if or .values.nats.credentialsKey .values.nats.nkeySeedKey -}}true{{- end -}}
-{{- end -}}
-
+{{/* Of Secrets whole folders are mounted, as a subPath never sees a change. */}}
 {{- define "sluice.volumes" -}}
 - name: sluice-config
   configMap: {name: {{ .name }}-sluice}
 - name: sluice-socket
   emptyDir: {medium: Memory, sizeLimit: 1Mi}
-{{- if include "sluice.loginFiles" . }}
+{{- if .values.nats.existingSecret }}
 - name: sluice-login
   secret: {secretName: {{ .values.nats.existingSecret }}, defaultMode: 0440}
 {{- end }}
