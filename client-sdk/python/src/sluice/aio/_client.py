@@ -126,7 +126,7 @@ class Client:
         subscriptions: list[Subscription] = []  # the key function's message needs the subscription that is made with it
 
         def make_message(delivery: pb.Delivery) -> Message:
-            return Message(unsettleable(delivery), subscriptions[0])
+            return Message(delivery, unsettleable(delivery), subscriptions[0])
 
         self._consumptions = [known for known in self._consumptions if known._subscription.is_alive()]
         session_options = self._identity.session_options(consumer, options, make_message, on_demand, in_loops)
