@@ -177,6 +177,11 @@ func (d *driver) tellBegin(r *running, m *sluice.Message) {
 		"subject": encode(m.Subject()), "headers": headers, "key": encode(m.Key()), "size": len(m.Data()),
 		"crc32": crc32.ChecksumIEEE(m.Data()), "time_ns": time.Now().UnixNano(),
 	}
+	if span := trace.SpanContextFromContext(m.Context()); span.IsValid() {
+		begin["trace"] = span.TraceID().String()
+	} else {
+		begin["trace"] = ""
+	}
 	if len(m.Data()) <= longestToldData {
 		begin["data"] = encode(string(m.Data()))
 	}
