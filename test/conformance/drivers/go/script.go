@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	sluice "github.com/sluice-sidecar/sluice/client-sdk/go"
 )
 
