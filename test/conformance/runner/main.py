@@ -35,6 +35,8 @@ def main():
     scenarios = _playable(scenarios, options)
     languages = _languages(options)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    # A shell without job control has it ignored in the background, and what is started here would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     out = sys.stderr if options.output == "json" else sys.stdout
     matrix = Matrix(scenarios, languages, out)
     began = time.monotonic()
