@@ -22,7 +22,7 @@ from ._session import Session
 from .errors import End
 from .message import Message, OwnedMessage
 from .v1 import consumer_pb2 as pb
-from .verdicts import NAK, Reject, RetryAfter, Verdict, verdict_of
+from .verdicts import verdict_of
 
 log = logging.getLogger("sluice")
 
@@ -228,13 +228,9 @@ def work_off(handler: Callable[[Message], object], manual: bool) -> Work:
             if message is None:
                 return
             try:
-                result = _call(handler, message)
-                verdict = verdict_of(result)
-            except (RetryAfter, Reject) as decision:
-                verdict = decision.verdict
-            except Exception as error:
-                verdict = NAK
-                session.on_thrown(error)
+                verdict = verdict_of(_call(handler, message))
+            except Exception as raised:
+                verdict = session.verdict_of(raised)
             if not manual or verdict.kind != "ack":
                 session.settle(message._held, verdict)
             del message  # before waiting for the next: it may be the last hold on it
@@ -251,14 +247,10 @@ def work_off_batches(handler: Callable[[list[Message]], object], most: int) -> W
             batch = subscription.next_batch(most)
             if batch is None:
                 return
-            verdict: Verdict
             try:
                 verdict = verdict_of(handler(subscription.messages_of(batch)))
-            except (RetryAfter, Reject) as decision:
-                verdict = decision.verdict
-            except Exception as error:
-                verdict = NAK
-                session.on_thrown(error)
+            except Exception as raised:
+                verdict = session.verdict_of(raised)
             session.settle_batch(batch, verdict)
             del batch
 

@@ -21,7 +21,7 @@ from ._ledger import Ledger, Settlement
 from ._outbox import Outbox
 from ._ports import Ports, SessionOptions
 from .options import Outcome, Stats
-from .verdicts import NAK, Verdict
+from .verdicts import NAK, Reject, RetryAfter, Verdict
 
 
 class Work:
@@ -161,11 +161,14 @@ class Work:
             outcomes, self._ledger.outcomes = self._ledger.outcomes, []
             return [*((_resolve, outcome) for outcome in outcomes), *self._hooks.take()]
 
-    def on_thrown(self, error: BaseException) -> None:
-        """A handler raised. Calls the hook."""
+    def verdict_of(self, raised: Exception) -> Verdict:
+        """What a handler raised: a decision, or an error, of which the hook is told."""
+        if isinstance(raised, (RetryAfter, Reject)):
+            return raised.verdict
         with self.lock:
             self._ledger.stats.thrown += 1
-        self._hooks.call_thrown(error)
+        self._hooks.call_thrown(raised)
+        return NAK
 
     def stats(self) -> Stats:
         with self.lock:

@@ -21,7 +21,7 @@ from .._ports import Closing, SessionOptions
 from .._session import Session
 from ..errors import End
 from ..v1 import consumer_pb2 as pb
-from ..verdicts import NAK, Reject, RetryAfter, Verdict, verdict_of
+from ..verdicts import verdict_of
 from ._message import Message, OwnedMessage
 
 log = logging.getLogger("sluice")
@@ -267,11 +267,8 @@ def work_off(handler: Callable[[Message], Awaitable[object]], manual: bool) -> W
                 return
             try:
                 verdict = verdict_of(await _call(handler, message))
-            except (RetryAfter, Reject) as decision:
-                verdict = decision.verdict
-            except Exception as error:
-                verdict = NAK
-                session.on_thrown(error)
+            except Exception as raised:
+                verdict = session.verdict_of(raised)
             if not manual or verdict.kind != "ack":
                 session.settle(message._held, verdict)
             del message  # before waiting for the next: it may be the last hold on it
@@ -291,14 +288,10 @@ def work_off_batches(handler: Callable[[list[Message]], Awaitable[object]], most
             batch = await subscription.next_batch(most)
             if batch is None:
                 return
-            verdict: Verdict
             try:
                 verdict = verdict_of(await handler(subscription.messages_of(batch)))
-            except (RetryAfter, Reject) as decision:
-                verdict = decision.verdict
-            except Exception as error:
-                verdict = NAK
-                session.on_thrown(error)
+            except Exception as raised:
+                verdict = session.verdict_of(raised)
             session.settle_batch(batch, verdict)
             del batch
             await asyncio.sleep(0)
