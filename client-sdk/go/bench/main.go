@@ -1,10 +1,9 @@
 // bench prints messages per second of this SDK beside a bare gRPC stream of the same language, as JSON lines. Rounds are
 // interleaved, so that a slow minute of the machine slows everything: compare the ratios.
 //
-//	floor    a bare stream that acks whole frames, and does nothing else; server: frames of 256 messages of 128 B
-//	handler  the SDK, a handler that acks each message; the same server
-//	batches  the SDK, a handler of batches; the same server
-//	stub     both styles through the daemon with an upstream that costs nothing, if -stub names that program
+//	floor    a bare stream that acks whole frames, and does nothing else; bench_floor sends frames of 256 messages of 128 B
+//	handler  the SDK, a handler that acks each message, through bench_stub_daemon: the daemon, its upstream costs nothing
+//	batches  the same with a handler of batches
 package main
 
 import (
@@ -22,22 +21,20 @@ import (
 )
 
 const (
-	frameSize    = 256
 	payloadBytes = 128
 	window       = 4096 // messages without an answer, and the SDK's credit
 )
 
 var (
-	count  = flag.Int("count", 600_000, "messages a measurement")
-	rounds = flag.Int("rounds", 5, "rounds")
-	stub   = flag.String("stub", "", "bench_stub_daemon of the daemon's build")
-	serve  = flag.String("serve", "", "be the server, on this Unix socket")
-	only   = flag.String("only", "", "run this row alone")
+	count   = flag.Int("count", 600_000, "messages a measurement")
+	rounds  = flag.Int("rounds", 5, "rounds")
+	servers = flag.String("servers", ".", "where bench_floor and bench_stub_daemon are")
+	only    = flag.String("only", "", "run this row alone")
 )
 
 type row struct {
 	name    string
-	socket  string
+	address string
 	measure func(address string, count int) (time.Duration, error)
 	rates   []float64
 }
@@ -45,9 +42,6 @@ type row struct {
 func main() {
 	flag.Parse()
 	slog.SetLogLoggerLevel(slog.LevelError)
-	if *serve != "" {
-		log.Fatal(serveFrames(*serve))
-	}
 	if err := bench(); err != nil {
 		log.Fatal(err)
 	}
@@ -59,37 +53,28 @@ func bench() error {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	frames := filepath.Join(folder, "frames.sock")
-	self, err := os.Executable()
+	floor, daemon := "unix:"+filepath.Join(folder, "floor.sock"), filepath.Join(folder, "daemon.sock")
+	stopFloor, err := start(filepath.Join(*servers, "bench_floor"), floor, fmt.Sprint(payloadBytes), fmt.Sprint(window))
 	if err != nil {
 		return err
 	}
-	stop, err := start(self, "-serve", frames)
+	defer stopFloor()
+	stopDaemon, err := start(filepath.Join(*servers, "bench_stub_daemon"), daemon, fmt.Sprint(payloadBytes))
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer stopDaemon()
 	rows := []*row{
-		{name: "floor", socket: frames, measure: bareStream},
-		{name: "handler", socket: frames, measure: handlerStyle},
-		{name: "batches", socket: frames, measure: batchStyle},
-	}
-	if *stub != "" {
-		socket := filepath.Join(folder, "stub.sock")
-		stop, err := start(*stub, socket, fmt.Sprint(payloadBytes))
-		if err != nil {
-			return err
-		}
-		defer stop()
-		rows = append(rows, &row{name: "handler_stub", socket: socket, measure: handlerStyle},
-			&row{name: "batches_stub", socket: socket, measure: batchStyle})
+		{name: "floor", address: floor, measure: bareStream},
+		{name: "handler", address: "unix:" + daemon, measure: handlerStyle},
+		{name: "batches", address: "unix:" + daemon, measure: batchStyle},
 	}
 	if *only != "" {
 		rows = slices.DeleteFunc(rows, func(r *row) bool { return r.name != *only })
 	}
 	for range *rounds {
 		for _, r := range rows {
-			took, err := r.measure("unix://"+r.socket, *count)
+			took, err := r.measure(r.address, *count)
 			if err != nil {
 				return fmt.Errorf("%s: %w", r.name, err)
 			}

@@ -1,8 +1,9 @@
 """Messages per second, handler style with ack, beside a bare gRPC stream of the same language in the same run.
 
 Rounds are interleaved, so that a slow minute of the machine slows everything: compare the ratios, not the absolute
-figures. `bare` talks to bench_floor, which moves frames of 256 messages of 128 bytes and takes packed ids back, the
-others to bench_stub_daemon, the daemon with an upstream that costs nothing.
+figures. `bare` (threads) and `bare_async` (asyncio, half as fast with gRPC) talk to bench_floor, which
+moves frames of 256 messages of 128 bytes and takes packed ids back, the others to bench_stub_daemon, the daemon with an
+upstream that costs nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +22,15 @@ from collections.abc import Iterator
 PAYLOAD = 128
 CREDIT = 4096
 MEASURE = pathlib.Path(__file__).with_name("measure.py")
-STYLES = ("bare", "batches", "handler", "async_batches", "async_handler")
+# What each is compared with.
+STYLES = {
+    "bare": "",
+    "bare_async": "",
+    "batches": "bare",
+    "handler": "bare",
+    "async_batches": "bare_async",
+    "async_handler": "bare_async",
+}
 
 
 @contextlib.contextmanager
@@ -57,13 +66,13 @@ def main() -> None:
         ):
             for _ in range(options.rounds):
                 for style, of in rates.items():
-                    of.append(measure(style, f"unix:{floor if style == 'bare' else stub}", options.count))
-    bare = statistics.median(rates["bare"])
-    for style, of in rates.items():
-        median = statistics.median(of)
+                    of.append(measure(style, f"unix:{stub if STYLES[style] else floor}", options.count))
+    medians = {style: statistics.median(of) for style, of in rates.items()}
+    for style, median in medians.items():
         print(json.dumps({"name": f"python_{style}", "value": round(median), "unit": "msg/s"}))
-        if style != "bare":
-            print(json.dumps({"name": f"python_{style}_of_bare", "value": round(median / bare, 3), "unit": "ratio"}))
+        for bare in sorted({"bare", STYLES[style]}) if STYLES[style] else ():
+            ratio = round(median / medians[bare], 3)
+            print(json.dumps({"name": f"python_{style}_of_{bare}", "value": ratio, "unit": "ratio"}))
 
 
 if __name__ == "__main__":

@@ -11,12 +11,16 @@ import time
 from collections.abc import Callable, Iterator
 
 import grpc
+import grpc.aio
 
 import sluice
 import sluice.aio
 from sluice.v1 import consumer_pb2 as pb
 
 CREDIT = 4096
+CONSUME = "/sluice.v1.ConsumerService/Consume"
+CHANNEL_OPTIONS = [("grpc.max_receive_message_length", -1)]
+OPEN = pb.ConsumeRequest(open=pb.Open(consumer="bench", credit=pb.Credit(messages=CREDIT)))
 
 
 class Count:
@@ -43,18 +47,16 @@ def bare(address: str, count: Count) -> None:
     settled: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
 
     def requests() -> Iterator[pb.ConsumeRequest]:
-        yield pb.ConsumeRequest(open=pb.Open(consumer="bench", credit=pb.Credit(messages=CREDIT)))
+        yield OPEN
         while ids := settled.get():
             while not settled.empty():
                 ids.extend(settled.get())
-            yield pb.ConsumeRequest(settle=pb.Settle(runs=[pb.SettleRun(ids=ids, ack=pb.Ack())]))
+            yield acked(ids)
 
-    channel = grpc.insecure_channel(address, [("grpc.max_receive_message_length", -1)])
-    stream = channel.stream_stream(
-        "/sluice.v1.ConsumerService/Consume",
-        request_serializer=pb.ConsumeRequest.SerializeToString,
-        response_deserializer=pb.ConsumeResponse.FromString,
-    )(requests())
+    channel = grpc.insecure_channel(address, CHANNEL_OPTIONS)
+    stream = channel.stream_stream(CONSUME, pb.ConsumeRequest.SerializeToString, pb.ConsumeResponse.FromString)(
+        requests()
+    )
     for response in stream:
         ids = [delivery.id for delivery in response.deliveries.deliveries]
         settled.put(ids)
@@ -62,6 +64,39 @@ def bare(address: str, count: Count) -> None:
         if count.done.is_set():
             break
     stream.cancel()
+
+
+def bare_async(address: str, count: Count) -> None:
+    """The same with asyncio."""
+
+    async def main() -> None:
+        channel = grpc.aio.insecure_channel(address, CHANNEL_OPTIONS)
+        stream = channel.stream_stream(CONSUME, pb.ConsumeRequest.SerializeToString, pb.ConsumeResponse.FromString)()
+        await stream.write(OPEN)
+        settled: asyncio.Queue[list[int]] = asyncio.Queue()
+
+        async def write() -> None:
+            while True:
+                ids = await settled.get()
+                while not settled.empty():
+                    ids.extend(settled.get_nowait())
+                await stream.write(acked(ids))
+
+        writer = asyncio.ensure_future(write())
+        while not count.done.is_set():
+            response = await stream.read()
+            assert isinstance(response, pb.ConsumeResponse)
+            ids = [delivery.id for delivery in response.deliveries.deliveries]
+            settled.put_nowait(ids)
+            count.add(len(ids))
+        writer.cancel()
+        stream.cancel()
+
+    asyncio.run(main())
+
+
+def acked(ids: list[int]) -> pb.ConsumeRequest:
+    return pb.ConsumeRequest(settle=pb.Settle(runs=[pb.SettleRun(ids=ids, ack=pb.Ack())]))
 
 
 def handler(address: str, count: Count) -> None:
@@ -102,6 +137,7 @@ def async_batches(address: str, count: Count) -> None:
 
 STYLES: dict[str, Callable[[str, Count], None]] = {
     "bare": bare,
+    "bare_async": bare_async,
     "handler": handler,
     "batches": batches,
     "async_handler": async_handler,

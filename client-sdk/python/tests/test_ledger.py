@@ -6,10 +6,11 @@ from typing import Optional
 
 import pytest
 
-from sluice._held import Held
+from sluice._held import Batch, Held
+from sluice._lanes import Frame, Queue
 from sluice._ledger import Ledger, Settlement
 from sluice.v1 import consumer_pb2 as pb
-from sluice.verdicts import ACK, NAK, term
+from sluice.verdicts import ACK, NAK, Verdict, term
 
 CREDIT = 4
 REMEMBERED = 8
@@ -19,7 +20,8 @@ class Book(Ledger):
     """A ledger with a stream, and words for what tests do with it."""
 
     def __init__(self) -> None:
-        super().__init__(CREDIT, REMEMBERED)
+        self.queue = Queue()
+        super().__init__(self.queue, CREDIT, REMEMBERED)
         self.on_opened({})
         self.told: list[Settlement] = []  # by the last receive()
 
@@ -30,19 +32,44 @@ class Book(Ledger):
             id=id, stream_sequence=sequence, num_delivered=num_delivered, token=token or b"token of %d" % id
         )
         delivery.timestamp.FromSeconds(stored or sequence)
-        _, self.told = self.accept([delivery])
+        fresh, self.told = self.accept([delivery])
+        self.queue.push(Frame(fresh, 0.0))
         return delivery
 
     def begin(self, id: int, sequence: int, num_delivered: int = 1, stored: int = 0) -> Held:
-        held = self.start(self.receive(id, sequence, num_delivered, stored), 0.0)
-        assert held is not None
-        return held
+        delivery = self.receive(id, sequence, num_delivered, stored)
+        assert self._leaves_the_queue(delivery)
+        return self.start(delivery, Frame([], 0.0), b"")
 
     def finish(self, id: int, sequence: int, verdict: object = ACK, stored: int = 0) -> None:
         self.settle(self.begin(id, sequence, stored=stored), verdict)  # type: ignore[arg-type]
 
     def starts(self, delivery: pb.Delivery) -> bool:
-        return self.start(delivery, 0.0) is not None
+        if not self._leaves_the_queue(delivery):
+            return False
+        self.start(delivery, Frame([], 0.0), b"")
+        return True
+
+    def begin_batch(self, *ids: int) -> Batch:
+        for id in ids:
+            self.receive(id, id)
+        batch = self.queue.pop_batch(len(ids))
+        assert batch is not None
+        self.start_batch(batch)
+        return batch
+
+    def finish_batch(self, batch: Batch, verdict: Verdict = ACK) -> list[Optional[int]]:
+        ids = self.settle_batch(batch, verdict)
+        if ids is not None:
+            return list(ids)
+        return [self.settle(held, verdict) for held in self.part(batch).values() if not held.settled]
+
+    def _leaves_the_queue(self, delivery: pb.Delivery) -> bool:
+        id = delivery.id
+        waits = id in {one.id for one in self.queue}
+        self.queue.revise(lambda waiting: None if waiting == id else waiting)
+        delivery.id = id
+        return waits
 
     def reopen(self, resumed: Optional[dict[int, int]] = None) -> list[Settlement]:
         self.on_stream_ended()
@@ -110,9 +137,8 @@ def test_what_is_resumed_goes_on_under_its_new_id(book: Book) -> None:
     assert book.reopen({1: 50, 2: 51}) == []
     assert not held.cancelled
     assert book.settle(held, ACK) == 50
-    resumed = book.start(waiting, 0.0)
-    assert resumed is not None
-    assert book.settle(resumed, ACK) == 51
+    assert waiting.id == 51
+    assert book.starts(waiting)
 
 
 def test_a_verdict_that_got_lost_is_told_again_in_order(book: Book) -> None:
@@ -170,9 +196,17 @@ def test_what_is_resumed_after_its_verdict_is_not_run_when_it_comes_back(book: B
 @pytest.mark.parametrize("many", [False, True])
 def test_what_is_settled_after_it_was_resumed_is_not_run_when_it_comes_back(book: Book, many: bool) -> None:
     """The same, with a verdict that came later."""
-    held = book.begin(1, 9)
-    book.reopen({1: 51})
-    assert (book.settle_many([held], ACK) if many else [book.settle(held, ACK)]) == [51]
+    if many:
+        book.receive(1, 9)
+        book.reopen({1: 51})
+        batch = book.queue.pop_batch(1)
+        assert batch is not None
+        book.start_batch(batch)
+        assert book.finish_batch(batch) == [51]
+    else:
+        held = book.begin(1, 9)
+        book.reopen({1: 51})
+        assert book.settle(held, ACK) == 51
     assert not book.starts(book.receive(60, 9, num_delivered=2))
     assert book.told == [(60, ACK)]
 
@@ -255,12 +289,55 @@ def test_a_closed_one_tells_nothing(book: Book) -> None:
     assert book.settle(running, ACK) is None
 
 
-def test_many_are_settled_as_one_by_one(book: Book) -> None:
-    for id in range(1, 5):
-        book.receive(id, id)
-    helds = book.start_many([(list(book._waiting.values()), 0.0)])
-    book.settle(helds[1], NAK)
-    assert book.settle_many(helds, ACK) == [1, 3, 4]
+def test_a_batch_is_settled_as_its_messages_would_be(book: Book) -> None:
+    batch = book.begin_batch(1, 2, 3, 4)
+    assert book.stats.in_flight == 4
+    assert book.finish_batch(batch) == [1, 2, 3, 4]
+    assert batch.helds is None, "it was never parted"
+    assert (book.stats.acked, book.stats.in_flight) == (4, 0)
+    assert book.named() == [4, 3, 2, 1]
+    assert all(held.settled for held in book.part(batch).values())
+
+
+def test_a_verdict_of_its_own_parts_a_batch(book: Book) -> None:
+    batch = book.begin_batch(1, 2, 3, 4)
+    book.settle(book.part(batch)[2], NAK)
+    assert book.finish_batch(batch) == [1, 3, 4]
     assert (book.stats.acked, book.stats.naked, book.stats.in_flight) == (3, 1, 0)
     assert book.named() == [4, 3, 1, 2]
-    assert book.settle_many(helds, ACK) == []
+    assert book.finish_batch(batch) == []
+
+
+def test_a_batch_outlives_its_stream_message_by_message(book: Book) -> None:
+    batch = book.begin_batch(1, 2)
+    book.reopen({1: 51})
+    first, second = book.part(batch)[1], book.part(batch)[2]
+    assert (first.cancelled, second.cancelled) == (False, True)
+    assert book.finish_batch(batch) == [51, None]
+    assert not book.starts(book.receive(60, 2, num_delivered=2)), "its ack is in doubt"
+    assert book.told == [(60, ACK)]
+
+
+def test_an_ended_lease_cancels_one_of_a_batch(book: Book) -> None:
+    batch = book.begin_batch(1, 2)
+    assert book.on_leases_ended([2]) == []
+    assert [held.cancelled for held in book.part(batch).values()] == [False, True]
+
+
+def test_after_the_daemons_drain_nobody_waits_for_a_batch(book: Book) -> None:
+    batch = book.begin_batch(1, 2)
+    assert book.on_given_back() == 2
+    assert all(held.cancelled for held in book.part(batch).values())
+    assert book.finish_batch(batch) == [None, None]
+
+
+def test_of_a_large_one_only_what_names_it_is_remembered(book: Book) -> None:
+    """The rest is freed with its frame."""
+    delivery = pb.Delivery(id=7, stream_sequence=9, data=b"d" * 4096, token=b"token of 7")
+    delivery.timestamp.FromSeconds(9)
+    held = book.start(delivery, Frame([], 0.0, large=True), b"")
+    book.settle(held, ACK)
+    (given,) = book._given
+    assert (given.delivery.data, given.delivery.token) == (b"", b"token of 7")
+    book.reopen()
+    assert not book.starts(book.receive(60, 9, num_delivered=2))

@@ -192,14 +192,26 @@ class TestQueue:
         assert [pop(queue) for _ in range(4)] == [1, 2, 3, 0]
         assert len(queue) == 0
 
-    def test_many_are_taken_by_frames(self) -> None:
+    def test_a_batch_is_taken_over_frames(self) -> None:
         queue = Queue()
         queue.push(frame(" 1", " 2", " 3"))
         queue.push(frame(" 4", " 5"))
         pop(queue)
-        assert [[delivery.id for delivery in taken] for taken, _ in queue.pop_many(3)] == [[2, 3], [4]]
+        batch = queue.pop_batch(3)
+        assert batch is not None
+        assert batch.ids == [delivery.id for delivery in batch.deliveries] == [2, 3, 4]
         assert len(queue) == 1
         assert pop(queue) == 5
+        assert queue.pop_batch(3) is None
+
+    def test_what_waits_is_renamed_or_dropped(self) -> None:
+        queue = Queue()
+        queue.push(frame(" 1", " 2", " 3"))
+        queue.push(frame(" 4"))
+        pop(queue)
+        assert queue.revise({2: 52}.get) == [3, 4]
+        assert [delivery.id for delivery in queue] == [52]
+        assert [len(queue), pop(queue), pop(queue)] == [1, 52, 0]
 
 
 class TestLanes:
@@ -229,3 +241,13 @@ class TestLanes:
         assert not lanes._behind
         lanes.push(frame("a2"))
         assert pop(lanes) == 2
+
+    def test_what_waits_is_renamed_or_dropped_and_its_successor_follows(self) -> None:
+        lanes = Lanes()
+        lanes.push(frame("a1", "a2", "a3", "b4", "b5"))
+        assert pop(lanes) == 1
+        assert sorted(lanes.revise({3: 53, 5: 55}.get)) == [2, 4]
+        assert sorted(delivery.id for delivery in lanes) == [53, 55]
+        assert [len(lanes), pop(lanes), pop(lanes)] == [2, 55, 0]
+        lanes.done(b"a")
+        assert [pop(lanes), pop(lanes)] == [53, 0]

@@ -19,7 +19,7 @@
 namespace sluice::dev {
 namespace {
 
-constexpr absl::string_view kConsumer = "demo";
+constexpr absl::string_view kConsumer = "orders";  // as in the quick start of each SDK
 
 // Unique where the server is shared with others.
 Load::Names MakeNames(bool shared) {
@@ -141,11 +141,14 @@ absl::Status Demo::Serve() {
   const jetstream::ConnectionStatus nats = load_->connection();
   const std::string pace = options_.rate == 0 ? "as many messages as the app can take"
                                               : absl::StrCat(app::WithCommas(options_.rate), " messages a second");
+  const std::string address = absl::StrCat("unix://", workspace_->Path("sluice.sock"));
   screen_ = std::make_unique<Screen>(
-      out_, std::vector<std::string>{absl::StrCat("nats-server ", nats.server_version, " at ", nats.url, ", stream ",
-                                                  names_.stream, ": ", pace, " of ", options_.size, " bytes"),
-                                     absl::StrCat("Ctrl-C drains. Beside it: sluice status --address unix://",
-                                                  workspace_->Path("sluice.sock"))});
+      out_,
+      std::vector<std::string>{absl::StrCat("nats-server ", nats.server_version, " at ", nats.url, ", stream ",
+                                            names_.stream, ": ", pace, " of ", options_.size, " bytes"),
+                               absl::StrCat("Ctrl-C drains. Beside it: sluice status --address ", address),
+                               absl::StrCat("or an app of yours, which is given a part (here it counts as lost): ",
+                                            "SLUICE_ADDRESS=", address, ", consumer ", kConsumer)});
   started_ = absl::Now();
   next_draw_ = started_ + screen_->interval();
   load_->Start(options_.rate, options_.size);

@@ -4,8 +4,10 @@ import argparse
 import concurrent.futures
 import fnmatch
 import os
+import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -30,8 +32,11 @@ def main():
         for scenario in scenarios:
             print(f"{scenario.name:32}{scenario.says}")
         return 0
+    scenarios = _playable(scenarios, options)
     languages = _languages(options)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    # A shell without job control has it ignored in the background, and what is started here would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     out = sys.stderr if options.output == "json" else sys.stdout
     matrix = Matrix(scenarios, languages, out)
     began = time.monotonic()
@@ -43,6 +48,17 @@ def main():
     if matrix.red and options.keep:
         print(f"logs of what is red: {options.keep}", file=sys.stderr)
     return 1 if matrix.red else 0
+
+
+def _playable(scenarios, options):
+    """Those that this nats-server is new enough for; the others are named."""
+    said = subprocess.run([options.nats_server, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"\d+(\.\d+)*", said)[0]
+    version = tuple(map(int, found.split(".")))
+    for scenario in scenarios:
+        if scenario.needs > version:
+            print(f"left out: {scenario.name}: needs nats-server {'.'.join(map(str, scenario.needs))}, this is {found}", file=sys.stderr)
+    return [scenario for scenario in scenarios if scenario.needs <= version]
 
 
 def _play_all(options, scenarios, languages, matrix):

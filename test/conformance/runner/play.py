@@ -32,7 +32,7 @@ def play(scenario, run, sluice, nats_program, server, keep=None, patience=1.0):
         if red and keep:
             target = keep / f"{scenario.name.replace(':', '-')}-{run.parent.name}"
             shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(folder, target, ignore=lambda _, names: [name for name in names if name in ("store", "s.sock")])
+            shutil.copytree(folder, target, ignore=lambda _, names: [name for name in names if name == "store" or name.endswith(".sock")])
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -47,8 +47,8 @@ def _play(world):
             world.await_settled()
         for driver in world.drivers.values():
             _finish(driver, world.patience)
-        if world.daemon.crashed:
-            raise Red(f"the daemon has ended: {world.daemon.last_words()}")
+        if daemon := world.crashed:
+            raise Red(f"the daemon has ended: {daemon.last_words()}")
         for sequence in sorted(world.account.published)[:TIMED]:
             world.account.stored_ns[sequence] = world.stored_ns(sequence)
     except (Red, NatsError, ProcessError) as error:

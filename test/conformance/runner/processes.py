@@ -86,17 +86,17 @@ class NatsServer:
 
 
 class Daemon:
-    def __init__(self, program, folder, config):
-        self._program, self._folder = program, folder
-        self.socket = folder / "s.sock"
-        self._config = folder / "sluice.yaml"
+    def __init__(self, name, program, folder, config):
+        self._name, self._program, self._folder = name, program, folder
+        self.socket = folder / f"{name}.sock"
+        self._config = folder / f"{name}.yaml"
         self._config.write_text(yaml.safe_dump({**config, "listen": {"unix": str(self.socket)}}))
         self._process = None
         self._told_to_end = False
 
     def start(self):
         self._told_to_end = False
-        self._process = Process("daemon", [self._program, "serve", "--config", self._config], self._folder,
+        self._process = Process(self._name, [self._program, "serve", "--config", self._config], self._folder,
                                 stdout=subprocess.DEVNULL)
         _await_listening(self._process, self._connect)
 
@@ -118,7 +118,7 @@ class Daemon:
     def ended(self, timeout):
         code = self._process.wait(timeout)
         if code != 0:
-            raise ProcessError(f"the daemon ended with {code}: {self._process.last_words()}")
+            raise ProcessError(f"{self._name} ended with {code}: {self._process.last_words()}")
 
     def kill(self):
         self._told_to_end = True

@@ -5,7 +5,7 @@ import pathlib
 
 from runner.located import Problem, load
 from runner.shape import (ListOf, Record, anything, apply, boolean, content, duration, header_list, integer, one_of, pattern,
-                          sequences, text, unknown)
+                          sequences, text, unknown, version)
 
 STYLES = ("handler", "async", "manual", "iterator", "fetch")
 EVENTS = ("ready", "begin", "end", "cancelled", "result", "fetched", "state", "draining", "error", "drained", "closed", "stats")
@@ -23,7 +23,7 @@ STEPS = {
     "publish": ListOf(_MESSAGES),
     "load": Record(bare="per_second", per_second=integer, script=text, keys=ListOf(text)),
     "load-ends": Record(),
-    "consume": Record(consumer=text, style=one_of(*STYLES), **OPTIONS, **_WHICH),
+    "consume": Record(consumer=text, style=one_of(*STYLES), daemon=text, **OPTIONS, **_WHICH),
     "fetch": Record(bare="n", n=integer, max_wait=duration, **_WHICH),
     "drain": Record(timeout=duration, **_WHICH),
     "stop": Record(**_WHICH),
@@ -34,20 +34,21 @@ STEPS = {
     "await": Record(count=integer, within=duration, after=duration, **_WHICH, **_EVENT),
     "settled": Record(within=duration),
     "server": Record(within=duration, consumer=text, num_pending=pattern, num_ack_pending=pattern, num_waiting=pattern),
-    "daemon": Record(bare="do", do=one_of("start", "drain", "ended", "restart", "kill", "freeze")),
+    "consumer": Record(bare="do", do=one_of("pause", "resume"), consumer=text),
+    "daemon": Record(bare="do", do=one_of("start", "drain", "ended", "restart", "kill", "freeze"), name=text),
     "nats": Record(bare="do", do=one_of("start", "stop")),
     "stream": Record(bare="do", do=one_of("create")),
     "app": Record(bare="do", do=one_of("close", "kill", "term", "int", "exited"), code=integer, **_WHO),
 }
-REQUIRED = {"load": ("per_second",), "fetch": ("n", "max_wait"), "release": ("sequence",), "daemon": ("do",),
-            "nats": ("do",), "stream": ("do",), "app": ("do",)}
+REQUIRED = {"load": ("per_second",), "fetch": ("n", "max_wait"), "release": ("sequence",), "consumer": ("do",),
+            "daemon": ("do",), "nats": ("do",), "stream": ("do",), "app": ("do",)}
 
 EXPECT = Record(
     attempts=anything, at_once=Record(most=integer, least=integer), order=one_of("ascending", "by-key"), held=integer,
     wire=pattern, num_delivered=Record(most=integer), share=pattern,
     never=ListOf(Record(**_EVENT)), seen=ListOf(Record(**_EVENT)))
 
-TOP = Record(says=text, styles=ListOf(one_of(*STYLES)), limit=duration, without=ListOf(one_of("daemon", "stream")),
+TOP = Record(says=text, needs=version, styles=ListOf(one_of(*STYLES)), limit=duration, without=ListOf(one_of("daemon", "stream")),
              consumers=anything, daemon=anything, steps=anything, expect=EXPECT)
 
 
@@ -62,6 +63,7 @@ class Step:
 class Scenario:
     name: str
     says: str
+    needs: tuple  # the oldest nats-server that it can be played with
     style: str  # of every consume that does not say one
     limit: float  # seconds
     without: list
@@ -86,6 +88,7 @@ def read(path):
     styles = top.get("styles", ["handler"])
     expect = top.get("expect", {})
     return [Scenario(name=path.stem if len(styles) == 1 else f"{path.stem}:{style}", says=top["says"], style=style,
+                     needs=top.get("needs", ()),
                      limit=top.get("limit", 30.0), without=top.get("without", []),
                      consumers=top.get("consumers", {"orders": {}}), daemon=top.get("daemon", {}), steps=steps,
                      attempts=_attempts(expect.get("attempts", {}), path.name), expect=expect) for style in styles]

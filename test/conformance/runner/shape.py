@@ -58,6 +58,13 @@ def pattern(value):
     return {} if value is None else value
 
 
+def version(value):
+    """`"2.11"`: a tuple of its numbers."""
+    if not isinstance(value, str) or not re.fullmatch(r"\d+(\.\d+)*", value):
+        raise ValueError(f'should be a version such as "2.11", not {value!r}')
+    return tuple(map(int, value.split(".")))
+
+
 def sequences(value):
     """`3`, `2..5`, or a list of such: a set of numbers."""
     found = set()

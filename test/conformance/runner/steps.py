@@ -9,7 +9,7 @@ from runner.nats import NatsError
 from runner.scenario import EVENTS, OPTIONS
 from runner.script import Script
 from runner.shape import match
-from runner.world import WITHIN, Red
+from runner.world import DAEMON, WITHIN, Red
 
 MOST_AHEAD = 300  # messages that a load is ahead of the handlers
 
@@ -64,7 +64,7 @@ def _load_ends(world, given):
 
 
 def _command(world, given, do, **more):
-    driver = world.driver(given.get("app", "app"))
+    driver = world.driver(given.get("app", "app"), given.get("daemon", DAEMON))
     driver.tell({"do": do, "as": given.get("as", "a"), **more})
 
 
@@ -145,8 +145,12 @@ def _server(world, given):
         time.sleep(0.01)
 
 
+def _consumer(world, given):
+    world.pause_consumer(given.get("consumer", next(iter(world.scenario.consumers))), given["do"] == "pause")
+
+
 def _daemon(world, given):
-    daemon, do = world.daemon, given["do"]
+    daemon, do = world.daemon(given.get("name", DAEMON)), given["do"]
     if do == "start":
         daemon.start()
     elif do == "kill":
@@ -196,5 +200,5 @@ _STEPS = {
     "publish": _publish, "load": _load, "load-ends": _load_ends, "consume": _consume, "fetch": _fetch, "drain": _drain,
     "stop": lambda world, given: _command(world, given, "stop"), "run": lambda world, given: _command(world, given, "run"),
     "stats": _stats, "release": _release, "release-rest": _release_rest, "await": _await, "settled": _settled,
-    "server": _server, "daemon": _daemon, "nats": _nats, "stream": _stream, "app": _app,
+    "server": _server, "consumer": _consumer, "daemon": _daemon, "nats": _nats, "stream": _stream, "app": _app,
 }

@@ -11,6 +11,7 @@ from runner.nats import Nats, NatsError
 from runner.processes import Daemon, Driver, NatsServer
 
 WITHIN = 10.0  # seconds that an await waits, unless it says otherwise
+DAEMON = "daemon"  # the name of the one that is there without being named
 _numbers = itertools.count(1)
 
 
@@ -30,7 +31,7 @@ class World:
         self._own_server = NatsServer(nats_program, folder) if scenario.own_nats else None
         self.server = self._own_server or server
         self.nats = None
-        self.daemon = Daemon(sluice, folder, self._configuration())
+        self._sluice, self._daemons = sluice, {}
         self.load, self.load_ends, self.load_failed = None, threading.Event(), None
 
     def begin(self):
@@ -38,13 +39,14 @@ class World:
         if "stream" not in self.scenario.without:
             self.create_stream()
         if "daemon" not in self.scenario.without:
-            self.daemon.start()
+            self.daemon().start()
 
     def end(self):
         self.end_load()
         for driver in [*self.drivers.values(), *self.past_drivers]:
             driver.kill()
-        self.daemon.kill()
+        for daemon in self._daemons.values():
+            daemon.kill()
         if self.nats:
             with contextlib.suppress(NatsError):  # it may never have been there, and its server may be down
                 self.nats.api(f"STREAM.DELETE.{self.stream}")
@@ -77,12 +79,23 @@ class World:
         return {"nats": {"servers": [f"nats://127.0.0.1:{self.server.port}"]}, "log": {"format": "text"},
                 "consumers": consumers, **_plain(self.scenario.daemon, self.subject)}
 
+    def daemon(self, name=DAEMON):
+        """Made, but not started, when it is first named."""
+        if name not in self._daemons:
+            self._daemons[name] = Daemon(name, self._sluice, self.folder, self._configuration())
+        return self._daemons[name]
+
+    @property
+    def crashed(self):
+        """The daemon that has ended without having been told to; or none."""
+        return next((daemon for daemon in self._daemons.values() if daemon.crashed), None)
+
     # Apps
 
-    def driver(self, name):
-        """Started when it is first named."""
+    def driver(self, name, daemon=DAEMON):
+        """Started when it is first named, beside that daemon."""
         if name not in self.drivers:
-            driver = Driver(name, self.run, self.folder, f"unix://{self.daemon.socket}", self.account.take_event, self.account.wake)
+            driver = Driver(name, self.run, self.folder, f"unix://{self.daemon(daemon).socket}", self.account.take_event, self.account.wake)
             self.drivers[name] = driver
             self.wait(lambda: self.account.count("ready", {}, name) or driver.silent, 20.0)
             if not self.account.count("ready", {}, name):
@@ -102,11 +115,20 @@ class World:
 
     # JetStream
 
+    def _durable(self, name):
+        return (self.scenario.consumers.get(name) or {}).get("durable", name)
+
+    def pause_consumer(self, name, paused):
+        """Until it is resumed, or for an hour."""
+        until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600)) if paused else "0001-01-01T00:00:00Z"
+        answer = self.nats.api(f"CONSUMER.PAUSE.{self.stream}.{self._durable(name)}", {"pause_until": until})
+        if answer["paused"] != paused:
+            raise NatsError(f"the consumer should be {'paused' if paused else 'resumed'}, nats-server says {answer}")
+
     def consumer_info(self, name):
         """None as long as it is not there."""
-        durable = (self.scenario.consumers.get(name) or {}).get("durable", name)
         try:
-            info = self.nats.api(f"CONSUMER.INFO.{self.stream}.{durable}")
+            info = self.nats.api(f"CONSUMER.INFO.{self.stream}.{self._durable(name)}")
         except NatsError:
             return None
         self.account.most_held = max(self.account.most_held, info["num_ack_pending"])

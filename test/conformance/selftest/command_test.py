@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -40,6 +41,15 @@ class CommandTest(unittest.TestCase):
                       run("--languages", "double", SLUICE_DOUBLE_FAULT="exits-3").stderr)
         self.assertIn("left out: double: its driver writes what is no event: hello",
                       run("--languages", "double", SLUICE_DOUBLE_FAULT="chatters").stderr)
+
+    def test_what_nats_server_is_too_old_for_is_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, needs in (("now", "2.1"), ("later", "99.1")):
+                Path(folder, f"{name}.yaml").write_text(f'says: x\nneeds: "{needs}"\nsteps: [{{publish: 1}}, consume, settled]')
+            done = run("--languages", "double", "--scenarios", folder)
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        self.assertIn("1 cells, all green", done.stdout)
+        self.assertIn("left out: later: needs nats-server 99.1, this is 2.", done.stderr)
 
     def test_ci_has_every_language(self):
         done = run("--only", "ack:*", CI="true")

@@ -24,6 +24,8 @@ MISTAKES = (
     ("says: x\nsays: y\nsteps: [settled]", "x.yaml:2: 'says' stands twice"),
     ("says: x\nlimits: 3s\nsteps: [settled]", "x.yaml:2: unknown key 'limits', did you mean 'limit'?"),
     ("says: x\nlimit: 3\nsteps: [settled]", "x.yaml:2: 'limit' should be a duration such as 300ms or 2s, not 3"),
+    ("says: x\nneeds: 2.11\nsteps: [settled]", "x.yaml:2: 'needs' should be a version such as \"2.11\", not 2.11"),
+    ("says: x\nsteps:\n  - consumer: stop", "x.yaml:3: 'do' should be one of pause, resume"),
     ("says: x\nstyles: [handlers]\nsteps: [settled]", "x.yaml:2: should be one of handler, async"),
     ("says: x\nsteps:\n  - consume: {concurency: 2}", "x.yaml:3: unknown key 'concurency', did you mean 'concurrency'?"),
     ("says: x\nsteps:\n  - consume:\n      concurrency: two", "x.yaml:4: 'concurrency' should be a whole number, not 'two'"),

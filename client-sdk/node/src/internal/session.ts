@@ -7,6 +7,7 @@ import { Backoff } from './backoff';
 import { Confirmations } from './confirmations';
 import { CreditWindow } from './credit-window';
 import type { Delivery } from './delivery';
+import { Ending, Wish } from './ending';
 import type { Frame } from './frame';
 import { Hooks } from './hooks';
 import { toId, type Id } from './id';
@@ -14,7 +15,7 @@ import { Inbox } from './inbox';
 import { Ledger, type Settlement } from './ledger';
 import { Outbox } from './outbox';
 import { takeResults } from './settle-results';
-import { errorOf, isPermanent, Stream, type End, type StreamEvents } from './stream';
+import { errorOf, Stream, type End, type StreamEvents } from './stream';
 import { Timer } from './timer';
 import { encodeCredit, encodeDrain, encodeOpen, toMilliseconds, toReport, toState, v1 } from './wire';
 
@@ -26,17 +27,6 @@ const DRAIN_GRACE = 5_000;
 /** For a drain without a timeout of its own, until `Draining` tells the daemon's. */
 const DRAIN_DEFAULT = 60_000;
 const STOP_TIMEOUT = 5_000;
-/** The daemon's default: it has given everything back by then, so a drain has nothing left to wait for. */
-const RESUME_WINDOW = 5_000;
-/** A stream that lasted this long was a good one: the next is tried without waiting. */
-const LIVED = 1_000;
-
-/** What the app wants; only ever grows. */
-const enum Wish {
-  Serve,
-  Drain,
-  Stop,
-}
 
 export interface SessionOptions {
   readonly consumer: string;
@@ -66,7 +56,6 @@ export class Session implements StreamEvents {
   /** Why it has ended; undefined: it was drained or stopped, or goes on. */
   error: SluiceError | undefined;
   isClosed = false;
-  report: DrainReport = toReport(undefined);
   /** A message that is settled frees its key; see Lanes. */
   onSettled: ((delivery: Delivery) => void) | undefined;
   /** The app has asked for a drain or a stop. */
@@ -79,11 +68,10 @@ export class Session implements StreamEvents {
   private readonly confirmations: Confirmations | undefined;
   private readonly backoff: Backoff;
   private readonly forgotten = new FinalizationRegistry<Delivery>((delivery) => this.settle(delivery, nak()));
+  private readonly ending = new Ending();
   private readonly giveUp = new Timer();
   private readonly drainDeadlineTimer = new Timer();
   private resolveClosed: (error: SluiceError | undefined) => void = () => undefined;
-  private wish = Wish.Serve;
-  private drainTimeout: number | undefined;
   private demand: number | undefined;
   private wake: (() => void) | undefined; // from the wait before a retry
   private writing = false; // write() is on its way
@@ -94,10 +82,6 @@ export class Session implements StreamEvents {
   private followed = Wish.Serve; // what it has been told
   private credited = 0; // the credit it has been told last
   private maxLease = 0; // ms; 0: not told
-  private drainDeadline: number | undefined; // ms of the Unix clock
-  private drained = false; // the daemon has given back what was left
-  private connectedSince: number | undefined; // ms of performance.now(), as the next
-  private lastConnected = -Infinity;
 
   constructor(
     private readonly client: grpc.Client,
@@ -122,33 +106,22 @@ export class Session implements StreamEvents {
     this.hooks.tellState('CONNECTING', '');
     let end: End;
     do end = await this.runStream();
-    while (!this.isLast(end) && (await this.awaitRetry(end)));
+    while (!this.ending.isLast(end) && (await this.awaitRetry(end)));
     this.close(end);
   }
 
   private async runStream(): Promise<End> {
-    const kept = this.isStillKept();
+    const kept = this.ending.isStillKept;
+    this.ending.onConnecting();
     this.followed = Wish.Serve;
-    this.drained = false;
-    this.drainDeadline = undefined;
     this.drainDeadlineTimer.stop();
-    this.connectedSince = undefined;
     this.outbox.open(this.openRequest(kept));
     this.giveUpIn(OPEN_TIMEOUT);
     const end = new Promise<End>((resolve) => (this.ended = resolve));
     this.stream = new Stream(this.client, this);
     this.write();
-    if (this.wish > this.followed) this.followWish();
+    if (this.ending.wish > this.followed) this.followWish();
     return end;
-  }
-
-  /**
-   * Whether a daemon that died since can have given back nothing of what the last stream held: not by the end of a drain,
-   * and not by the end of its resume window.
-   */
-  private isStillKept(): boolean {
-    const byDrain = this.drained || (this.drainDeadline !== undefined && Date.now() >= this.drainDeadline);
-    return !byDrain && performance.now() - this.lastConnected < RESUME_WINDOW;
   }
 
   private openRequest(kept: boolean): Buffer {
@@ -166,18 +139,10 @@ export class Session implements StreamEvents {
     });
   }
 
-  private isLast(end: End): boolean {
-    if (this.wish === Wish.Stop || isPermanent(end)) return true;
-    if (this.wish === Wish.Serve) return false;
-    const isGivenBack = performance.now() - this.lastConnected > RESUME_WINDOW;
-    return this.report.completed || this.ledger.stats.streams === 0 || isGivenBack;
-  }
-
   /** False: the app does not want another stream. */
   private async awaitRetry(end: End): Promise<boolean> {
     this.hooks.tellState('CONNECTING', end.code === grpc.status.OK ? 'the stream has ended' : end.details);
-    const since = this.connectedSince;
-    if (since !== undefined && this.lastConnected - since >= LIVED) this.backoff.reset();
+    if (this.ending.hasLived) this.backoff.reset();
     const wait = new Timer();
     await new Promise<void>((resolve) => {
       this.wake = resolve;
@@ -185,7 +150,7 @@ export class Session implements StreamEvents {
     });
     wait.stop();
     this.wake = undefined;
-    return !this.isLast(end);
+    return !this.ending.isLast(end);
   }
 
   private close(end: End): void {
@@ -194,7 +159,7 @@ export class Session implements StreamEvents {
     this.ledger.loseAll();
     this.abortCancelled();
     this.confirmations?.close();
-    if (this.wish === Wish.Serve) this.error = errorOf(end);
+    if (this.ending.wish === Wish.Serve) this.error = errorOf(end);
     this.isClosed = true;
     this.inbox.close();
     if (this.error !== undefined) this.hooks.tellError(this.error);
@@ -235,7 +200,7 @@ export class Session implements StreamEvents {
 
   deadline(delivery: Delivery): Date | undefined {
     const lease = this.maxLease > 0 ? delivery.leased + this.maxLease : Infinity;
-    const deadline = Math.min(lease, this.drainDeadline ?? Infinity);
+    const deadline = Math.min(lease, this.ending.deadline ?? Infinity);
     return deadline === Infinity ? undefined : new Date(deadline);
   }
 
@@ -247,28 +212,30 @@ export class Session implements StreamEvents {
   }
 
   startDrain(timeout: number | undefined): void {
-    if (this.wish !== Wish.Serve) return;
-    this.wish = Wish.Drain;
-    if (timeout !== undefined) this.drainTimeout = Math.max(timeout, 0);
+    if (!this.ending.want(Wish.Drain)) return;
+    if (timeout !== undefined) this.ending.drainTimeout = Math.max(timeout, 0);
     this.wishHasGrown();
   }
 
   startStop(): void {
-    if (this.wish === Wish.Stop) return;
+    if (!this.ending.want(Wish.Stop)) return;
     this.inbox.pause();
-    this.wish = Wish.Stop;
     this.wishHasGrown();
   }
 
+  get report(): DrainReport {
+    return this.ending.report;
+  }
+
   get isEnding(): boolean {
-    return this.wish !== Wish.Serve;
+    return this.ending.wish !== Wish.Serve;
   }
 
   /** How many messages the app asks for beyond what it holds; 0: what waits, and what still comes, is handed back. */
   setDemand(demand: number | undefined): void {
     if (this.demand === demand) return;
     this.demand = demand;
-    if (!this.ledger.connected || this.wish !== Wish.Serve) return;
+    if (!this.ledger.connected || this.ending.wish !== Wish.Serve) return;
     this.tellCredit(this.wantedCredit());
     if (demand === 0) this.tell(this.ledger.handBack());
     this.writeSoon();
@@ -324,7 +291,7 @@ export class Session implements StreamEvents {
 
   onEnd(end: End): void {
     this.inbox.pause();
-    if (this.ledger.connected) this.lastConnected = performance.now();
+    this.ending.onEnded();
     this.ledger.onStreamEnded();
     this.outbox.close();
     this.giveUp.stop();
@@ -340,13 +307,13 @@ export class Session implements StreamEvents {
     this.abortCancelled();
     this.ledger.stats.refused += opened.refused?.length ?? 0;
     this.maxLease = toMilliseconds(opened.maxLease);
-    this.connectedSince = performance.now();
+    this.ending.onOpened();
     this.giveUp.stop();
     this.followed = Wish.Serve;
     this.tellCredit(this.wantedCredit()); // it may have changed since `Open`
     if (this.demand === 0) this.tell(this.ledger.handBack());
-    if (this.wish > this.followed) this.followWish();
-    if (this.wish !== Wish.Stop) this.inbox.resume();
+    if (this.ending.wish > this.followed) this.followWish();
+    if (this.ending.wish !== Wish.Stop) this.inbox.resume();
     this.write();
   }
 
@@ -363,7 +330,7 @@ export class Session implements StreamEvents {
   private onDraining(draining: v1.IDraining): void {
     const deadline = toMilliseconds(draining.deadline);
     if (draining.deadline) {
-      this.drainDeadline = deadline;
+      this.ending.deadline = deadline;
       const left = deadline - Date.now();
       if (this.followed !== Wish.Stop) this.giveUpIn(left + DRAIN_GRACE);
       this.drainDeadlineTimer.start(left, () => this.inbox.pause()); // the daemon gives back what waits
@@ -374,8 +341,7 @@ export class Session implements StreamEvents {
 
   private onDrained(drained: v1.IDrained): void {
     const report = toReport(drained.report ?? {});
-    this.drained = true;
-    if (this.wish === Wish.Drain) this.report = report;
+    this.ending.onDrained(report);
     this.ledger.loseAll();
     this.abortCancelled();
     this.hooks.tellDrained(report);
@@ -386,22 +352,22 @@ export class Session implements StreamEvents {
 
   private wishHasGrown(): void {
     this.wake?.();
-    if (this.stream !== undefined && this.wish > this.followed) this.followWish();
+    if (this.stream !== undefined && this.ending.wish > this.followed) this.followWish();
     this.onEnding?.();
   }
 
   /** Tells the daemon what the app wants now. A drain waits for `Opened`, which comes back to it. */
   private followWish(): void {
-    this.followed = this.wish;
-    if (this.wish === Wish.Stop) {
+    this.followed = this.ending.wish;
+    if (this.ending.wish === Wish.Stop) {
       this.outbox.finish();
       this.giveUpIn(STOP_TIMEOUT);
     } else if (!this.ledger.connected) {
       this.giveUpIn(STOP_TIMEOUT);
     } else {
-      this.outbox.add(encodeDrain(this.drainTimeout)); // first, or what is handed back would come again
+      this.outbox.add(encodeDrain(this.ending.drainTimeout)); // first, or what is handed back would come again
       if (this.options.handBack || this.demand === 0) this.tell(this.ledger.handBack());
-      this.giveUpIn((this.drainTimeout ?? DRAIN_DEFAULT) + DRAIN_GRACE);
+      this.giveUpIn((this.ending.drainTimeout ?? DRAIN_DEFAULT) + DRAIN_GRACE);
     }
     this.write();
   }
@@ -409,25 +375,25 @@ export class Session implements StreamEvents {
   /** Cancels the stream in so many ms. */
   private giveUpIn(ms: number): void {
     this.giveUp.start(ms, () => {
-      if (this.wish === Wish.Drain) this.wish = Wish.Stop; // the drain has had its time
+      if (this.isEnding) this.ending.want(Wish.Stop); // a drain has had its time
       this.stream?.cancel();
     });
   }
 
   private wantedCredit(): number {
-    if (this.wish !== Wish.Serve) return 0;
+    if (this.ending.wish !== Wish.Serve) return 0;
     if (this.demand === undefined) return this.credit.messages;
     return this.demand === 0 ? 0 : this.ledger.stats.inFlight + this.demand;
   }
 
   private adjustCredit(): void {
-    if (this.demand !== undefined || this.wish !== Wish.Serve) return;
+    if (this.demand !== undefined || this.ending.wish !== Wish.Serve) return;
     const { acked, naked, terminated } = this.ledger.stats;
     if (this.credit.update(performance.now(), acked + naked + terminated)) this.tellCredit(this.credit.messages);
   }
 
   private tellCredit(messages: number): void {
-    if (!this.ledger.connected || this.wish !== Wish.Serve || messages === this.credited) return;
+    if (!this.ledger.connected || this.ending.wish !== Wish.Serve || messages === this.credited) return;
     this.credited = messages;
     this.outbox.add(encodeCredit(messages, this.options.limits.bytes));
   }

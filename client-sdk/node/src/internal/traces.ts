@@ -19,9 +19,9 @@ const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})([\da-f]{
 /** Calls `handler` in the trace that the message's `traceparent` and `tracestate` name. */
 export function inTraceOf<T>(message: Message, handler: (message: Message) => T): T {
   if (otel === undefined || !message.delivery.hasHeaders) return handler(message);
-  const [, traceId, spanId, flags] = TRACEPARENT.exec(message.header('traceparent') ?? '') ?? [];
+  const [, traceId, spanId, flags] = TRACEPARENT.exec(headerOf(message, 'traceparent') ?? '') ?? [];
   if (traceId === undefined || spanId === undefined || flags === undefined) return handler(message);
-  const state = message.header('tracestate');
+  const state = headerOf(message, 'tracestate');
   const parent: Otel.SpanContext = {
     traceId,
     spanId,
@@ -31,4 +31,9 @@ export function inTraceOf<T>(message: Message, handler: (message: Message) => T)
   };
   const context = otel.trace.setSpanContext(otel.context.active(), parent);
   return otel.context.with(context, () => handler(message));
+}
+
+/** NATS keeps the case that a publisher wrote, and W3C says that it does not matter. */
+function headerOf(message: Message, name: string): string | undefined {
+  return message.headers.find(([written]) => written.toLowerCase() === name)?.[1];
 }

@@ -65,6 +65,15 @@ class Identity:
         return to_utf8(self.client_id, LONGEST_CLIENT_ID - len(suffix)) + suffix
 
 
+def check_batches(most: int, manual: bool) -> None:
+    if most < 1:
+        raise ValueError(f"batch must be at least 1, not {most}")
+    if manual:
+        raise ValueError(
+            "a batch has one verdict at its end: settle its exceptions by message.nak(), and leave out manual"
+        )
+
+
 def _make_client_id() -> str:
     return f"{to_utf8(socket.gethostname(), 64)}-{os.getpid()}-{secrets.token_hex(8)}"
 

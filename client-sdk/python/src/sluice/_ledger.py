@@ -6,7 +6,8 @@ import concurrent.futures
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Optional
 
-from ._held import Held, stored_ns
+from ._held import Batch, Held, stored_ns
+from ._lanes import Frame, Queue
 from ._memory import Doubts, Memory
 from .options import Outcome, Stats
 from .v1 import consumer_pb2 as pb
@@ -40,13 +41,15 @@ class Ledger:
     orphan's handler goes on for the new attempt, and the verdict in doubt is given again.
     """
 
-    def __init__(self, credit: int, remembered: int) -> None:
-        """`credit`: most messages held at once. `remembered`: most verdicts kept, recent and in doubt each."""
+    def __init__(self, waiting: Queue, credit: int, remembered: int) -> None:
+        """`waiting`: what is held, and no handler has it yet. `credit`: most messages held at once. `remembered`: most
+        verdicts kept, recent and in doubt each."""
         self.stream = 0  # ordinal of the last opened stream; 0: none
         self.connected = False
         self.stats = Stats()
-        self._waiting: dict[int, pb.Delivery] = {}  # by id, as the next: held, and no handler has it yet
-        self._held: dict[int, Held] = {}  # with a handler
+        self._waiting = waiting
+        self._held: dict[int, Held] = {}  # by id: with a handler
+        self._batches: set[Batch] = set()  # the same, but not parted: of this stream, with nothing out of the ordinary
         self._orphans: dict[int, Held] = {}  # by stream sequence: cancelled, with a handler
         self._resumed: set[int] = set()  # ids that an earlier stream had given
         self._given = Memory(max(credit, remembered))  # on this stream
@@ -57,21 +60,19 @@ class Ledger:
     # --- messages come, are started, and settled ---
 
     def accept(self, arrived: Sequence[pb.Delivery]) -> tuple[Sequence[pb.Delivery], list[Settlement]]:
-        """Deliveries of the current stream. Returns what is to be handled: nothing that was handled already."""
+        """Deliveries of the current stream. Returns what is to wait for a handler: nothing that was handled already."""
         told: list[Settlement] = []
         fresh = arrived
         if self._orphans or self._doubts:
             fresh = [delivery for delivery in arrived if delivery.num_delivered < 2 or not self._rejoin(delivery, told)]
-        self._waiting.update(zip([delivery.id for delivery in fresh], fresh))
         self.stats.received += len(fresh)
         self.stats.in_flight += len(fresh)
         return fresh, told
 
     def _rejoin(self, arrived: pb.Delivery, told: list[Settlement]) -> bool:
         """True if an orphan or a verdict in doubt answers for this new attempt."""
-        sequence, stored = arrived.stream_sequence, stored_ns(arrived)
-        orphan = self._orphans.get(sequence)
-        if orphan is not None and stored_ns(orphan.delivery) == stored:
+        orphan = self._orphans.get(arrived.stream_sequence)
+        if orphan is not None and stored_ns(orphan.delivery) == stored_ns(arrived):
             if orphan.stream == self.stream:
                 # A lease that ended on this same stream: the daemon still counts the old id against the credit. It
                 # suppresses a nak that is late.
@@ -79,35 +80,43 @@ class Ledger:
                 del self._held[orphan.id]
             self._adopt(orphan, arrived.id)
             orphan.cancelled = False
-            del self._orphans[sequence]
+            del self._orphans[arrived.stream_sequence]
         else:
-            verdict = self._doubts.find(sequence, stored)
+            verdict = self._doubts.find(arrived)
             if verdict is None:
                 return False
             told.append(Settlement(arrived.id, verdict))
-            self._given.add(arrived.id, verdict, sequence, stored, arrived.token)
+            self._given.add(arrived.id, verdict, arrived, large=True)
         self.stats.rejoined += 1
         return True
 
-    def start(self, delivery: pb.Delivery, leased: float) -> Optional[Held]:
-        """It gets a handler; none: it was given back meanwhile."""
+    def start(self, delivery: pb.Delivery, frame: Frame, key: bytes) -> Held:
+        """It gets a handler."""
         id = delivery.id
-        if self._waiting.pop(id, None) is None:
-            return None
-        held = self._held[id] = Held(delivery, id, leased, self.stream)
+        held = self._held[id] = Held(delivery, id, frame.leased, self.stream)
+        if key:
+            held.key = key
+        if frame.large:
+            held.large = True
         return held
 
-    def start_many(self, frames: Iterable[tuple[Sequence[pb.Delivery], float]]) -> list[Held]:
-        stream = self.stream
-        waiting = self._waiting
-        started = [
-            Held(delivery, delivery.id, leased, stream)
-            for deliveries, leased in frames
-            for delivery in deliveries
-            if waiting.pop(delivery.id, None) is not None
-        ]
-        self._held.update(zip([held.id for held in started], started))
-        return started
+    def start_batch(self, batch: Batch) -> None:
+        self._batches.add(batch)
+
+    def part(self, batch: Batch) -> dict[int, Held]:
+        """By Delivery.id: each of them is on its own from now on."""
+        if batch.helds is not None:
+            return batch.helds
+        batch.helds = {
+            id: Held(delivery, id, batch.leased, self.stream) for id, delivery in zip(batch.ids, batch.deliveries)
+        }
+        for held in batch.helds.values():
+            held.large = batch.large
+            held.settled = batch.settled
+        if not batch.settled:
+            self._batches.remove(batch)
+            self._held.update(batch.helds)
+        return batch.helds
 
     def settle(self, held: Held, verdict: Verdict) -> Optional[int]:
         """The app's verdict, the first for this message. Returns the id to tell the daemon it for; none: it must not,
@@ -115,35 +124,32 @@ class Ledger:
         held.settled = True
         self._count(verdict)
         delivery, id = held.delivery, held.id
-        sequence, stored = delivery.stream_sequence, stored_ns(delivery)
-        if held.cancelled and self._orphans.get(sequence) is held:
-            del self._orphans[sequence]
+        if held.cancelled and self._orphans.get(delivery.stream_sequence) is held:
+            del self._orphans[delivery.stream_sequence]
         if held.cancelled or id in self._resumed:  # JetStream may have sent it again before the verdict is there
-            self._doubts.add(sequence, stored, verdict)
+            self._doubts.add(delivery, verdict)
             self._resumed.discard(id)
         if held.stream != self.stream:
             if held.outcome is not None:
                 self.outcomes.append((held.outcome, Outcome.FAILED))
             return None
         del self._held[id]
-        self._given.add(id, verdict, sequence, stored, delivery.token)
+        self._given.add(id, verdict, delivery, held.large)
         if held.outcome is not None:
             self._unconfirmed[id] = held.outcome
         return id if self.connected else None
 
-    def settle_many(self, helds: Sequence[Held], verdict: Verdict) -> list[int]:
-        """The same for many, in fewer steps where nothing is out of the ordinary. Those that have a verdict keep it."""
-        if self._orphans or self._resumed or not self.connected:
-            ids = [self.settle(held, verdict) for held in helds if not held.settled]
-            return [id for id in ids if id is not None]
-        settled = [held for held in helds if not held.settled and held.outcome is None]
-        for held in settled:
-            held.settled = True
-            del self._held[held.id]
-        ids_told = [held.id for held in settled]
-        self._given.add_many(ids_told, verdict, [held.delivery for held in settled])
-        self._count(verdict, len(settled))
-        return ids_told
+    def settle_batch(self, batch: Batch, verdict: Verdict) -> Optional[Sequence[int]]:
+        """The same for a whole batch. Returns the ids to tell the daemon it for; none: it is parted, so settle each."""
+        if self._resumed:
+            self.part(batch)
+        if batch.helds is not None:
+            return None
+        batch.settled = True
+        self._batches.remove(batch)
+        self._given.add_many(batch.ids, verdict, batch.deliveries, batch.large)
+        self._count(verdict, len(batch.ids))
+        return batch.ids
 
     def confirm(self, ids: Iterable[int], outcome: Outcome) -> None:
         for id in ids:
@@ -170,8 +176,8 @@ class Ledger:
     def _names(self, kept: bool) -> Iterator[tuple[int, bytes]]:
         for held in self._held.values():
             yield held.id, held.delivery.token if kept else b""
-        for id, delivery in self._waiting.items():
-            yield id, delivery.token if kept else b""
+        for delivery in self._waiting:
+            yield delivery.id, delivery.token if kept else b""
         for given in reversed(self._given):
             yield given.id, given.token_for(kept)
 
@@ -189,14 +195,9 @@ class Ledger:
             else:
                 self.stats.lost += 1
                 self._orphan(held)
-        waiting_before, self._waiting = self._waiting, {}
-        for id, delivery in waiting_before.items():
-            if id in resumed:
-                delivery.id = resumed[id]
-                self._waiting[delivery.id] = delivery
-            else:
-                self.stats.lost += 1
-                self.stats.in_flight -= 1
+        lost = len(self._waiting.revise(resumed.get))
+        self.stats.lost += lost
+        self.stats.in_flight -= lost
         return told
 
     def _reopen_given(self, resumed: dict[int, int]) -> list[Settlement]:
@@ -204,11 +205,11 @@ class Ledger:
         before = list(self._given)
         self._given.clear()
         unconfirmed, self._unconfirmed = self._unconfirmed, {}
-        for id, verdict, sequence, stored, token in before:
-            self._doubts.add(sequence, stored, verdict)  # it may already be on its way to us again
+        for id, verdict, delivery in before:
+            self._doubts.add(delivery, verdict)  # it may already be on its way to us again
             if id not in resumed:
                 continue
-            self._given.add(resumed[id], verdict, sequence, stored, token)
+            self._given.add(resumed[id], verdict, delivery, large=False)
             told.append(Settlement(resumed[id], verdict))
             if id in unconfirmed:
                 self._unconfirmed[resumed[id]] = unconfirmed.pop(id)
@@ -217,9 +218,11 @@ class Ledger:
 
     def on_stream_ended(self) -> None:
         self.connected = False
+        self._part_all()
 
     def on_given_back(self) -> int:
         """The daemon's drain is over: it has given back all that had no verdict. Returns how many those were."""
+        self._part_all()
         count = len(self._held) + len(self._waiting)
         for held in self._held.values():
             held.stream = NO_STREAM
@@ -231,24 +234,22 @@ class Ledger:
 
     def on_leases_ended(self, ids: Iterable[int]) -> list[Settlement]:
         """The daemon has let the leases of these go. What no handler has yet is given back, the rest is cancelled."""
-        told: list[Settlement] = []
-        for id in ids:
-            if id in self._waiting:
-                del self._waiting[id]
-                self.stats.in_flight -= 1
-                told.append(Settlement(id, NAK))
-            elif id in self._held:
-                self._orphan(self._held[id])
-        return told
+        self._part_all()
+        ended = set(ids)
+        for id in ended & self._held.keys():
+            self._orphan(self._held[id])
+        dropped = self._waiting.revise(lambda waiting: None if waiting in ended else waiting)
+        self.stats.in_flight -= len(dropped)
+        return [Settlement(id, NAK) for id in dropped]
 
     def hand_back(self) -> list[Settlement]:
         """Gives back what no handler has yet, ascending."""
         told: list[Settlement] = []
-        for id, delivery in sorted(self._waiting.items()):
+        for delivery in sorted(self._waiting, key=lambda one: one.id):
             self._count(NAK)
-            self._given.add(id, NAK, delivery.stream_sequence, stored_ns(delivery), delivery.token)
+            self._given.add(delivery.id, NAK, delivery, large=True)
             if self.connected:
-                told.append(Settlement(id, NAK))
+                told.append(Settlement(delivery.id, NAK))
         self._waiting.clear()
         return told
 
@@ -260,6 +261,10 @@ class Ledger:
         self._unconfirmed.clear()
 
     # --- within ---
+
+    def _part_all(self) -> None:
+        for batch in list(self._batches):
+            self.part(batch)
 
     def _adopt(self, held: Held, id: int) -> None:
         """The current stream knows it by this id."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Optional
 
-from ._held import stored_ns
+from ._held import essence, stored_ns
 from .v1.consumer_pb2 import Delivery
 from .verdicts import Verdict
 
@@ -16,55 +17,43 @@ class Given(NamedTuple):
 
     id: int
     verdict: Verdict
-    sequence: int
-    stored_ns: int
-    token: bytes
+    delivery: Delivery
 
     def token_for(self, kept: bool) -> bytes:
         """What to name it with: see Ledger.name_held()."""
         repeatable = self.verdict.kind == "ack" or (self.verdict.kind == "term" and kept)
-        return self.token if repeatable else b""
+        return self.delivery.token if repeatable else b""
 
 
 class Memory:
     """The last verdicts, at most `capacity`. By columns, not by objects: see Held."""
 
     def __init__(self, capacity: int) -> None:
-        self._columns: tuple[deque[int], deque[Verdict], deque[int], deque[int], deque[bytes]] = (
-            deque(maxlen=capacity),
-            deque(maxlen=capacity),
-            deque(maxlen=capacity),
-            deque(maxlen=capacity),
-            deque(maxlen=capacity),
-        )
+        self._ids: deque[int] = deque(maxlen=capacity)
+        self._verdicts: deque[Verdict] = deque(maxlen=capacity)
+        self._deliveries: deque[Delivery] = deque(maxlen=capacity)
 
-    def add(self, id: int, verdict: Verdict, sequence: int, stored_ns: int, token: bytes) -> None:
-        ids, verdicts, sequences, stored, tokens = self._columns
-        ids.append(id)
-        verdicts.append(verdict)
-        sequences.append(sequence)
-        stored.append(stored_ns)
-        tokens.append(token)
+    def add(self, id: int, verdict: Verdict, delivery: Delivery, large: bool) -> None:
+        self._ids.append(id)
+        self._verdicts.append(verdict)
+        self._deliveries.append(essence(delivery) if large else delivery)
 
-    def add_many(self, ids: list[int], verdict: Verdict, deliveries: list[Delivery]) -> None:
-        columns = self._columns
-        columns[0].extend(ids)
-        columns[1].extend([verdict] * len(ids))
-        columns[2].extend([delivery.stream_sequence for delivery in deliveries])
-        columns[3].extend(map(stored_ns, deliveries))
-        columns[4].extend([delivery.token for delivery in deliveries])
+    def add_many(self, ids: Sequence[int], verdict: Verdict, deliveries: Sequence[Delivery], large: bool) -> None:
+        self._ids.extend(ids)
+        self._verdicts.extend(itertools.repeat(verdict, len(ids)))
+        self._deliveries.extend(map(essence, deliveries) if large else deliveries)
 
     def __iter__(self) -> Iterator[Given]:
         """The oldest first."""
-        return map(Given, *self._columns)
+        return map(Given, self._ids, self._verdicts, self._deliveries)
 
     def __reversed__(self) -> Iterator[Given]:
-        ids, verdicts, sequences, stored, tokens = self._columns
-        return map(Given, reversed(ids), reversed(verdicts), reversed(sequences), reversed(stored), reversed(tokens))
+        return map(Given, reversed(self._ids), reversed(self._verdicts), reversed(self._deliveries))
 
     def clear(self) -> None:
-        for column in self._columns:
-            column.clear()
+        self._ids.clear()
+        self._verdicts.clear()
+        self._deliveries.clear()
 
 
 class Doubts:
@@ -77,13 +66,13 @@ class Doubts:
     def __len__(self) -> int:
         return len(self._verdicts)
 
-    def add(self, sequence: int, stored_ns: int, verdict: Verdict) -> None:
+    def add(self, delivery: Delivery, verdict: Verdict) -> None:
         if verdict.kind == "nak":  # it is to be handled again
             return
-        self._verdicts[sequence] = (stored_ns, verdict)
+        self._verdicts[delivery.stream_sequence] = (stored_ns(delivery), verdict)
         if len(self._verdicts) > self._capacity:
             del self._verdicts[next(iter(self._verdicts))]
 
-    def find(self, sequence: int, stored_ns: int) -> Optional[Verdict]:
-        found = self._verdicts.get(sequence)
-        return found[1] if found is not None and found[0] == stored_ns else None
+    def find(self, delivery: Delivery) -> Optional[Verdict]:
+        found = self._verdicts.get(delivery.stream_sequence)
+        return found[1] if found is not None and found[0] == stored_ns(delivery) else None

@@ -19,6 +19,9 @@ from .options import Draining, DrainReport, Outcome, State
 from .v1 import consumer_pb2 as pb
 from .verdicts import NAK
 
+# Bytes of a message: the last verdicts keep those frames in memory whose messages are smaller, on average.
+LARGE = 1024
+
 
 class Session(Work):
     """
@@ -104,7 +107,6 @@ class Session(Work):
         with self.lock:
             self._halted = True
             self._ledger.close()
-            self._queue.clear()
             if self._ending.wish is Wish.SERVE:
                 self._end = end
                 self._hooks.tell_refused(end.code, end.message)
@@ -175,10 +177,11 @@ class Session(Work):
 
     # --- what comes; for the driver ---
 
-    def on_response(self, response: pb.ConsumeResponse) -> None:
+    def on_response(self, received: _wire.Received) -> None:
+        response = received.response
         kind = response.WhichOneof("kind")
         if kind == "deliveries":
-            self._on_deliveries(response.deliveries.deliveries)
+            self._on_deliveries(response.deliveries.deliveries, received.size)
         elif kind == "opened":
             self._on_opened(response.opened)
         elif kind == "settle_results":
@@ -213,19 +216,20 @@ class Session(Work):
                 self._ports.wake_workers(len(self._queue))
             self._ports.wake_waiters()
 
-    def _on_deliveries(self, deliveries: Iterable[pb.Delivery]) -> None:
+    def _on_deliveries(self, deliveries: Iterable[pb.Delivery], size: int) -> None:
         now = time.monotonic()
         arrived = list(deliveries)
+        large = size > LARGE * len(arrived)
         keys = {delivery.id: self._key_of(delivery) for delivery in arrived} if self._by_key else {}
         with self.lock:
             if not self._ledger.connected:  # before `Opened`: not this contract
                 return
             fresh, settlements = self._ledger.accept(arrived)
             self._send(settlements)
+            self._queue.push(Frame(fresh, now, [keys[delivery.id] for delivery in fresh] if keys else (), large))
             if self._hands_back() or (self.options.on_demand and not self._demand):
                 self._hand_back()
                 return
-            self._queue.push(Frame(fresh, now, [keys[delivery.id] for delivery in fresh] if keys else ()))
             self._adjust_credit(now)
             self._ports.wake_workers(len(fresh))
 

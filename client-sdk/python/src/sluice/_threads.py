@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import queue
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from typing import Callable, Optional
+from typing import Callable, Optional, TypeVar
 
 import grpc
 
 from . import _tracing, _wire
-from ._held import Held
+from ._held import Batch, Held
 from ._hooks import call
 from ._outbox import Runs
 from ._ports import Closing, SessionOptions
@@ -21,11 +22,12 @@ from ._session import Session
 from .errors import End
 from .message import Message, OwnedMessage
 from .v1 import consumer_pb2 as pb
-from .verdicts import NAK, Reject, RetryAfter, Verdict, verdict_of
+from .verdicts import verdict_of
 
 log = logging.getLogger("sluice")
 
 Work = Callable[["Subscription"], None]
+T = TypeVar("T")
 
 
 class Subscription:
@@ -38,7 +40,7 @@ class Subscription:
         self._consume = channel.stream_stream(
             _wire.CONSUME,
             request_serializer=pb.ConsumeRequest.SerializeToString,
-            response_deserializer=pb.ConsumeResponse.FromString,
+            response_deserializer=_wire.to_received,
         )
         self._work = threading.Condition(self.session.lock)
         self._idle = 0  # workers that wait
@@ -102,8 +104,8 @@ class Subscription:
             made: Future[grpc.Call] = Future()
             responses = self._consume(self._requests(attempt, written, made))
             made.set_result(responses)
-            for response in responses:
-                self.session.on_response(response)
+            for received in responses:
+                self.session.on_response(received)
                 call(self.session.take_told())
             return End()
         except grpc.RpcError as error:
@@ -168,28 +170,25 @@ class Subscription:
         """The next one; waits for it. Nothing: it has closed."""
         session = self.session
         with session.lock:
-            held = self._await_held()
-        return None if held is None else self.message_type(held, self)
+            held = self._await(session.take)
+        return None if held is None else self.message_type(held.delivery, held, self)
 
-    def _await_held(self) -> Optional[Held]:
-        session = self.session
-        held = session.take()
-        while held is None and not session.closed:
+    def next_batch(self, most: int) -> Optional[Batch]:
+        """As many as there are, at least one; waits for it. Nothing: it has closed."""
+        with self.session.lock:
+            return self._await(lambda: self.session.take_batch(most))
+
+    def messages_of(self, batch: Batch) -> list[Message]:
+        return list(map(self.message_type, batch.deliveries, itertools.repeat(batch), itertools.repeat(self)))
+
+    def _await(self, take: Callable[[], Optional[T]]) -> Optional[T]:
+        taken = take()
+        while taken is None and not self.session.closed:
             self._idle += 1
             self._work.wait()
             self._idle -= 1
-            held = session.take()
-        return held
-
-    def next_batch(self, most: int) -> list[Message]:
-        """As many as there are, at least one; waits for it. Nothing: it has closed."""
-        session = self.session
-        with session.lock:
-            held = self._await_held()
-            if held is None:
-                return []
-            rest = session.take_many(most - 1)
-        return [self.message_type(one, self) for one in [held, *rest]]
+            taken = take()
+        return taken
 
     def await_waiting(self, count: int, until: float) -> None:
         """With the lock: until so many wait, or it has closed, or it is `until` (monotonic)."""
@@ -229,13 +228,9 @@ def work_off(handler: Callable[[Message], object], manual: bool) -> Work:
             if message is None:
                 return
             try:
-                result = _call(handler, message)
-                verdict = verdict_of(result)
-            except (RetryAfter, Reject) as decision:
-                verdict = decision.verdict
-            except Exception as error:
-                verdict = NAK
-                session.on_thrown(error)
+                verdict = verdict_of(_call(handler, message))
+            except Exception as raised:
+                verdict = session.verdict_of(raised)
             if not manual or verdict.kind != "ack":
                 session.settle(message._held, verdict)
             del message  # before waiting for the next: it may be the last hold on it
@@ -250,17 +245,13 @@ def work_off_batches(handler: Callable[[list[Message]], object], most: int) -> W
         session = subscription.session
         while True:
             batch = subscription.next_batch(most)
-            if not batch:
+            if batch is None:
                 return
-            verdict: Verdict
             try:
-                verdict = verdict_of(handler(batch))
-            except (RetryAfter, Reject) as decision:
-                verdict = decision.verdict
-            except Exception as error:
-                verdict = NAK
-                session.on_thrown(error)
-            session.settle_many([message._held for message in batch], verdict)
+                verdict = verdict_of(handler(subscription.messages_of(batch)))
+            except Exception as raised:
+                verdict = session.verdict_of(raised)
+            session.settle_batch(batch, verdict)
             del batch
 
     return work

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from .options import DrainReport, Outcome, State
 from .v1 import consumer_pb2 as pb
@@ -23,6 +23,16 @@ CHANNEL_OPTIONS: list[tuple[str, Any]] = [
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),  # the daemon is next door
 ]
+
+
+class Received(NamedTuple):
+    response: pb.ConsumeResponse
+    size: int  # bytes
+
+
+def to_received(raw: bytes) -> Received:
+    return Received(pb.ConsumeResponse.FromString(raw), len(raw))
+
 
 OUTCOMES = {
     pb.SettleResult.OUTCOME_CONFIRMED: Outcome.CONFIRMED,

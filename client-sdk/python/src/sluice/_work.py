@@ -8,20 +8,20 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Optional
 
 from ._backoff import Backoff
 from ._credit import CreditWindow
 from ._ending import Ending
-from ._held import Held
+from ._held import Batch, Held
 from ._hooks import Call, Hooks, call
 from ._lanes import Lanes, Queue
 from ._ledger import Ledger, Settlement
 from ._outbox import Outbox
 from ._ports import Ports, SessionOptions
 from .options import Outcome, Stats
-from .verdicts import NAK, Verdict
+from .verdicts import NAK, Reject, RetryAfter, Verdict
 
 
 class Work:
@@ -37,11 +37,11 @@ class Work:
         self._asked: deque[Callable[[], None]] = deque()  # by the app; needs no lock
         self._hooks = Hooks(options.consumer, consume)
         self._credit = CreditWindow(consume.credit_messages, consume.concurrency)
-        self._ledger = Ledger(self._credit.most, consume.remembered)
         self._outbox = Outbox()
         self._writer_idle = False
         self._by_key = options.key_of is not None or consume.concurrency > 1
         self._queue = Lanes() if self._by_key else Queue()
+        self._ledger = Ledger(self._queue, self._credit.most, consume.remembered)
         self._halted = True  # nothing new is started: the daemon may have handed it to another app
         self._max_lease = 0.0  # seconds; 0: not told
         self._ending = Ending(Backoff(options.first_retry, options.longest_retry))
@@ -52,23 +52,25 @@ class Work:
         """The next message, started."""
         if self._rests():
             return None
-        while (waiting := self._queue.pop()) is not None:
-            delivery, leased, key = waiting
-            held = self._ledger.start(delivery, leased)
-            if held is not None:
-                held.key = key
-                return held
-            self._queue.done(key)  # given back before its turn
-        return None
+        next_one = self._queue.pop()
+        return None if next_one is None else self._ledger.start(*next_one)
 
     def take_many(self, most: int) -> list[Held]:
         """Up to so many."""
+        return list(itertools.islice(iter(self.take, None), most))
+
+    def take_batch(self, most: int) -> Optional[Batch]:
+        """The same, for one verdict; at least one."""
         if self._by_key:
-            return list(itertools.islice(iter(self.take, None), most))
-        return [] if self._rests() else self._ledger.start_many(self._queue.pop_many(most))
+            helds = self.take_many(most)
+            return Batch.of(helds) if helds else None
+        batch = None if self._rests() else self._queue.pop_batch(most)
+        if batch is not None:
+            self._ledger.start_batch(batch)
+        return batch
 
     def waiting(self) -> int:
-        """How many can be taken; some of them may have been given back meanwhile."""
+        """How many can be taken."""
         return 0 if self._halted else len(self._queue)
 
     def _rests(self) -> bool:
@@ -86,18 +88,28 @@ class Work:
             call(self.take_told())
         return True
 
-    def settle_many(self, helds: Sequence[Held], verdict: Verdict) -> None:
-        """Those that have no verdict yet."""
+    def settle_batch(self, batch: Batch, verdict: Verdict) -> None:
+        """Those of it that have no verdict yet."""
         with self.lock:
-            if self._by_key or self.options.consume.confirm:
-                for held in helds:
+            if self.options.consume.confirm:
+                self._ledger.part(batch)
+            ids = self._ledger.settle_batch(batch, verdict)
+            if ids is not None:
+                self._outbox.add_verdicts(ids, verdict)
+                self._wake_writer()
+            else:
+                for held in self._ledger.part(batch).values():
                     if not held.settled:
                         self._settle(held, verdict)
-            else:
-                self._outbox.add_verdicts(self._ledger.settle_many(helds, verdict), verdict)
-                self._wake_writer()
         if self._ledger.outcomes:
             call(self.take_told())
+
+    def part(self, batch: Batch) -> dict[int, Held]:
+        """Its messages one by one, by Delivery.id. Without the lock."""
+        if batch.helds is not None:
+            return batch.helds
+        with self.lock:
+            return self._ledger.part(batch)
 
     def let_go(self, held: Held) -> None:
         """NAKs a message without a verdict that nobody has any more. For finalizers: takes no lock."""
@@ -149,11 +161,14 @@ class Work:
             outcomes, self._ledger.outcomes = self._ledger.outcomes, []
             return [*((_resolve, outcome) for outcome in outcomes), *self._hooks.take()]
 
-    def on_thrown(self, error: BaseException) -> None:
-        """A handler raised. Calls the hook."""
+    def verdict_of(self, raised: Exception) -> Verdict:
+        """What a handler raised: a decision, or an error, of which the hook is told."""
+        if isinstance(raised, (RetryAfter, Reject)):
+            return raised.verdict
         with self.lock:
             self._ledger.stats.thrown += 1
-        self._hooks.call_thrown(error)
+        self._hooks.call_thrown(raised)
+        return NAK
 
     def stats(self) -> Stats:
         with self.lock:
@@ -178,7 +193,6 @@ class Work:
     def _hand_back(self) -> None:
         """All that waits."""
         self._send(self._ledger.hand_back())
-        self._queue.clear()
 
     def _wake_writer(self) -> None:
         if self._writer_idle:

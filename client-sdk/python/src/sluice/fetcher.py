@@ -59,7 +59,7 @@ class Fetcher(Consumption):
                     break
                 arrived = session.waiting()
             taken = session.take_many(n)
-        return [OwnedMessage(held, subscription) for held in taken]
+        return [OwnedMessage(held.delivery, held, subscription) for held in taken]
 
 
 def check_count(n: int) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import concurrent.futures
 import datetime
-from typing import TYPE_CHECKING, Optional, Protocol
+from typing import TYPE_CHECKING, Optional, Protocol, Union
 
 from . import _wire
-from ._held import Held
+from ._held import Batch, Held
 from .verdicts import ACK, Duration, nak, term
 
 if TYPE_CHECKING:
     from ._session import Session
     from ._threads import Subscription
     from .options import Outcome
+    from .v1.consumer_pb2 import Delivery
 
 
 class AnySubscription(Protocol):
@@ -26,12 +27,17 @@ class BaseMessage:
     """What `sluice.Message` and `sluice.aio.Message` have in common. Text that is no UTF-8 (NATS promises no character
     set) comes with lone surrogates, as with os.fsdecode(): `.encode("utf-8", "surrogateescape")` gives the bytes."""
 
-    __slots__ = ("_delivery", "_held", "_subscription")
+    __slots__ = ("_delivery", "_duty", "_subscription")
 
-    def __init__(self, held: Held, subscription: AnySubscription) -> None:
-        self._held = held
-        self._delivery = held.delivery
+    def __init__(self, delivery: Delivery, duty: Union[Held, Batch], subscription: AnySubscription) -> None:
+        self._delivery = delivery
+        self._duty = duty  # of it alone, or of the batch that it belongs to
         self._subscription = subscription
+
+    @property
+    def _held(self) -> Held:
+        duty = self._duty
+        return duty if isinstance(duty, Held) else self._subscription.session.part(duty)[self._delivery.id]
 
     # --- content; it stays after the verdict ---
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "test/conformance/drivers/cpp/attempt.h"
+#include "test/conformance/drivers/cpp/trace.h"
 
 namespace sluice::conformance {
 namespace {
@@ -28,6 +29,7 @@ ConsumeOptions OptionsOf(const Json& given, const Told& told) {
   options.resumable = given.value("resumable", options.resumable);
   options.remembered = given.value("remembered", options.remembered);
   if (given.contains("key")) options.key = KeyNamed(given["key"]);
+  options.trace = ScopeOf;
   options.on_state = [told](State state, const std::string& detail) { told.State(state, detail); };
   options.on_draining = [told](const Draining& draining) { told.Draining(draining); };
   options.on_error = [told](const grpc::Status& error) { told.Error(error); };

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "test/conformance/drivers/cpp/trace.h"
 
 namespace sluice::conformance {
 namespace {
@@ -72,6 +73,7 @@ void Told::Begin(const Message& message) const {
                   {"key", Base64(message.key())},
                   {"size", data.size()},
                   {"crc32", crc32_z(crc32_z(0, nullptr, 0), bytes, data.size())},
+                  {"trace", CurrentTraceId()},
                   {"data", Base64(data.substr(0, kMostShown))},
                   {"time_ns", Now()}});
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	sluice "github.com/sluice-sidecar/sluice/client-sdk/go"
+	"github.com/sluice-sidecar/sluice/client-sdk/go/otelsluice"
 )
 
 type commandOptions struct {
@@ -59,6 +60,7 @@ func (d *driver) options(r *running) []sluice.Option {
 		options = append(options, sluice.WithManual())
 	}
 	return append(options,
+		otelsluice.WithTraceContext(),
 		sluice.WithOnState(func(state sluice.State, detail string) {
 			d.tell(event{"event": "state", "as": r.name, "state": state.String(), "detail": detail})
 		}),

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	sluice "github.com/sluice-sidecar/sluice/client-sdk/go"
 )
 
@@ -176,6 +178,11 @@ func (d *driver) tellBegin(r *running, m *sluice.Message) {
 		"num_delivered": m.NumDelivered(), "num_pending": m.NumPending(), "timestamp_ns": m.Timestamp().UnixNano(),
 		"subject": encode(m.Subject()), "headers": headers, "key": encode(m.Key()), "size": len(m.Data()),
 		"crc32": crc32.ChecksumIEEE(m.Data()), "time_ns": time.Now().UnixNano(),
+	}
+	if span := trace.SpanContextFromContext(m.Context()); span.IsValid() {
+		begin["trace"] = span.TraceID().String()
+	} else {
+		begin["trace"] = ""
 	}
 	if len(m.Data()) <= longestToldData {
 		begin["data"] = encode(string(m.Data()))

@@ -2,6 +2,7 @@
 import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
+import { context, trace } from './traces.mjs';
 import { Reject, RetryAfter } from '../../../../client-sdk/node/dist/index.mjs';
 
 /** At once, and whole: the process may be killed the moment after. */
@@ -157,6 +158,7 @@ export class Play {
       key: base64(m.key),
       size: m.data.length,
       crc32: crc32(m.data),
+      trace: trace.getSpanContext(context.active())?.traceId ?? '',
       time_ns: now(),
       ...(m.data.length <= 1024 && { data: base64(m.data) }),
     });

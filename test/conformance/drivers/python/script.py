@@ -13,6 +13,8 @@ import zlib
 from collections.abc import Generator
 from typing import Any, Union
 
+import opentelemetry.trace
+
 import sluice
 import sluice.aio
 
@@ -158,12 +160,19 @@ class Play:
             key=_base64(message.key),
             size=len(message.data),
             crc32=zlib.crc32(message.data),
+            trace=_trace_id(),
             time_ns=time.time_ns(),
             **({"data": _base64(message.data)} if len(message.data) <= 1024 else {}),
         )
 
     def _named(self) -> dict[str, Any]:
         return {"as": self._name, "sequence": self.message.sequence}
+
+
+def _trace_id() -> str:
+    """Of the current context; empty: there is none."""
+    span = opentelemetry.trace.get_current_span().get_span_context()
+    return opentelemetry.trace.format_trace_id(span.trace_id) if span.is_valid else ""
 
 
 def _base64(content: Union[str, bytes]) -> str:

@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 
 from .. import _wire
-from .._connection import FIRST_RETRY, LONGEST_RETRY, Identity
+from .._connection import FIRST_RETRY, LONGEST_RETRY, Identity, check_batches
 from .._ending import STOP_TIMEOUT
 from .._held import unsettleable
 from ..options import MOST_IN_FRAME, ConsumeOptions
@@ -82,12 +82,7 @@ class Client:
         """The same with lists of 1 to `batch` messages: as many as there are, without waiting for more. Returning acks
         all of them, raising naks all, but for those that the handler has settled itself. Several times as fast as one
         by one."""
-        if batch < 1:
-            raise ValueError(f"batch must be at least 1, not {batch}")
-        if options.get("manual"):
-            raise ValueError(
-                "a batch has one verdict at its end: settle its exceptions by message.nak(), and leave out manual"
-            )
+        check_batches(batch, bool(options.get("manual", False)))
         return self._start(Consumption, consumer, dict(options), work=work_off_batches(_async(handler), batch))
 
     def messages(self, consumer: str, **options: Unpack[ConsumeOptions]) -> Messages:
@@ -126,7 +121,7 @@ class Client:
         subscriptions: list[Subscription] = []  # the key function's message needs the subscription that is made with it
 
         def make_message(delivery: pb.Delivery) -> Message:
-            return Message(unsettleable(delivery), subscriptions[0])
+            return Message(delivery, unsettleable(delivery), subscriptions[0])
 
         self._consumptions = [known for known in self._consumptions if known._subscription.is_alive()]
         session_options = self._identity.session_options(consumer, options, make_message, on_demand, in_loops)

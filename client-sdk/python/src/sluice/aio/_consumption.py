@@ -141,4 +141,4 @@ class Fetcher(Consumption):
             arrived = session.waiting()
         with session.lock:
             taken = session.take_many(n)
-        return [OwnedMessage(held, subscription) for held in taken]
+        return [OwnedMessage(held.delivery, held, subscription) for held in taken]

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 import grpc
 
 from .. import _tracing, _wire
-from .._held import Held
+from .._held import Batch
 from .._hooks import call
 from .._outbox import Runs
 from .._ports import Closing, SessionOptions
 from .._session import Session
 from ..errors import End
 from ..v1 import consumer_pb2 as pb
-from ..verdicts import NAK, Reject, RetryAfter, Verdict, verdict_of
+from ..verdicts import verdict_of
 from ._message import Message, OwnedMessage
 
 log = logging.getLogger("sluice")
 
 Work = Callable[["Subscription"], Coroutine[Any, Any, None]]
+T = TypeVar("T")
 
 # A handler that never awaits anything lets others have their turn after so many messages.
 TURN = 64
@@ -41,7 +43,7 @@ class Subscription:
         self._consume = channel.stream_stream(
             _wire.CONSUME,
             request_serializer=pb.ConsumeRequest.SerializeToString,
-            response_deserializer=pb.ConsumeResponse.FromString,
+            response_deserializer=_wire.to_received,
         )
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
@@ -129,10 +131,10 @@ class Subscription:
         writer = self._loop.create_task(self._write(stream, attempt))
         try:
             while True:
-                response = await stream.read()
-                if not isinstance(response, pb.ConsumeResponse):  # EOF
+                received = await stream.read()
+                if not isinstance(received, _wire.Received):  # EOF
                     return End()
-                self.session.on_response(response)
+                self.session.on_response(received)
                 call(self.session.take_told())
         except grpc.aio.AioRpcError as error:
             return End(error.code().name, error.details() or "")
@@ -149,7 +151,7 @@ class Subscription:
         finally:
             writer.cancel()
 
-    async def _write(self, stream: grpc.aio.StreamStreamCall[Any, pb.ConsumeResponse], attempt: int) -> None:
+    async def _write(self, stream: grpc.aio.StreamStreamCall[Any, _wire.Received], attempt: int) -> None:
         """Returns once it has cancelled the stream, or cannot write to it any more."""
         session = self.session
         while True:
@@ -192,25 +194,23 @@ class Subscription:
 
     async def next_message(self) -> Optional[Message]:
         """The next one; waits for it. Nothing: it has closed."""
-        held = await self._await_held()
-        return None if held is None else self.message_type(held, self)
+        held = await self._await(self.session.take)
+        return None if held is None else self.message_type(held.delivery, held, self)
 
-    async def next_batch(self, most: int) -> list[Message]:
+    async def next_batch(self, most: int) -> Optional[Batch]:
         """As many as there are, at least one; waits for it. Nothing: it has closed."""
-        held = await self._await_held()
-        if held is None:
-            return []
-        with self.session.lock:
-            rest = self.session.take_many(most - 1)
-        return [self.message_type(one, self) for one in [held, *rest]]
+        return await self._await(lambda: self.session.take_batch(most))
 
-    async def _await_held(self) -> Optional[Held]:
+    def messages_of(self, batch: Batch) -> list[Message]:
+        return list(map(self.message_type, batch.deliveries, itertools.repeat(batch), itertools.repeat(self)))
+
+    async def _await(self, take: Callable[[], Optional[T]]) -> Optional[T]:
         session = self.session
         while True:
             with session.lock:
-                held = session.take()
-            if held is not None or session.closed:
-                return held
+                taken = take()
+            if taken is not None or session.closed:
+                return taken
             await self._await_work()
 
     async def _await_work(self) -> None:
@@ -267,11 +267,8 @@ def work_off(handler: Callable[[Message], Awaitable[object]], manual: bool) -> W
                 return
             try:
                 verdict = verdict_of(await _call(handler, message))
-            except (RetryAfter, Reject) as decision:
-                verdict = decision.verdict
-            except Exception as error:
-                verdict = NAK
-                session.on_thrown(error)
+            except Exception as raised:
+                verdict = session.verdict_of(raised)
             if not manual or verdict.kind != "ack":
                 session.settle(message._held, verdict)
             del message  # before waiting for the next: it may be the last hold on it
@@ -289,17 +286,13 @@ def work_off_batches(handler: Callable[[list[Message]], Awaitable[object]], most
         session = subscription.session
         while True:
             batch = await subscription.next_batch(most)
-            if not batch:
+            if batch is None:
                 return
-            verdict: Verdict
             try:
-                verdict = verdict_of(await handler(batch))
-            except (RetryAfter, Reject) as decision:
-                verdict = decision.verdict
-            except Exception as error:
-                verdict = NAK
-                session.on_thrown(error)
-            session.settle_many([message._held for message in batch], verdict)
+                verdict = verdict_of(await handler(subscription.messages_of(batch)))
+            except Exception as raised:
+                verdict = session.verdict_of(raised)
+            session.settle_batch(batch, verdict)
             del batch
             await asyncio.sleep(0)
 

@@ -61,6 +61,24 @@ final class Ledger {
     long settled() {
       return acked + naked + terminated;
     }
+
+    /** A copy. {@code thrown}: handlers. */
+    Stats toStats(long thrown) {
+      return new Stats(
+          received,
+          acked,
+          naked,
+          terminated,
+          thrown,
+          inFlight,
+          streams,
+          lost,
+          refused,
+          rejoined,
+          late,
+          notHeld,
+          failed);
+    }
   }
 
   private record Doubt(long sequence, long storedNanos, Verdict verdict) {}

@@ -2,7 +2,6 @@ package io.sluice.client;
 
 import io.grpc.Status;
 import io.grpc.netty.shaded.io.netty.channel.EventLoop;
-import io.grpc.netty.shaded.io.netty.util.concurrent.ScheduledFuture;
 import io.sluice.v1.ConsumeRequest;
 import io.sluice.v1.ConsumeResponse;
 import io.sluice.v1.Credit;
@@ -11,8 +10,6 @@ import io.sluice.v1.Drain;
 import io.sluice.v1.Open;
 import io.sluice.v1.Opened;
 import io.sluice.v1.Resumed;
-import io.sluice.v1.SettleResult;
-import io.sluice.v1.SettleResults;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.time.Duration;
@@ -39,17 +36,6 @@ import java.util.concurrent.atomic.AtomicLong;
 final class Session implements Ledger.Outlet {
   private static final System.Logger LOG = System.getLogger("io.sluice.client");
 
-  /** A daemon that has not answered Opened by then is taken for hung. */
-  private static final Duration OPEN_TIMEOUT = Duration.ofSeconds(10);
-
-  /** Beyond what a drain may take by its own deadline: the daemon's final phases and the way back. */
-  private static final Duration DRAIN_GRACE = Duration.ofSeconds(5);
-
-  /** For a drain without a timeout of its own, until Draining tells the daemon's. */
-  private static final Duration DRAIN_DEFAULT = Duration.ofSeconds(60);
-
-  private static final Duration STOP_TIMEOUT = Duration.ofSeconds(5);
-
   private static final long TELL_STATS = TimeUnit.SECONDS.toNanos(1);
 
   /** How long an on-demand session keeps what came too late for a fetch, in case another one follows. */
@@ -75,12 +61,13 @@ final class Session implements Ledger.Outlet {
   private final Retry retry;
   private final CreditWindow credit;
   private final Ledger ledger;
+  private final Results results;
   private final Outbox outbox = new Outbox();
+  private final Patience patience;
   private boolean handsBack; // at a drain, what no handler has yet
   private int wanted = 0; // of an on-demand session: messages that a fetch waits for
   private boolean over = false;
   private Stream stream = null; // the current one
-  private ScheduledFuture<?> giveUp = null; // cancels it
 
   /** {@code onDemand}: the credit is what {@link #want} says, else what the options say. */
   Session(
@@ -104,6 +91,8 @@ final class Session implements Ledger.Outlet {
     this.credit = new CreditWindow(onDemand ? Limits.FRAME_MESSAGES : options.creditMessages(), options.concurrency());
     this.handsBack = options.handBack() || onDemand;
     this.ledger = new Ledger(credit.most(), options.remembered(), options.confirm(), this);
+    this.results = new Results(ledger, hooks, options.confirm());
+    this.patience = new Patience(loop, this::giveUp);
   }
 
   void start() {
@@ -216,21 +205,7 @@ final class Session implements Ledger.Outlet {
 
   private Stats countedStats() {
     enterSettlements();
-    Ledger.Counts c = ledger.counts();
-    return new Stats(
-        c.received,
-        c.acked,
-        c.naked,
-        c.terminated,
-        thrown.get(),
-        c.inFlight,
-        c.streams,
-        c.lost,
-        c.refused,
-        c.rejoined,
-        c.late,
-        c.notHeld,
-        c.failed);
+    return ledger.counts().toStats(thrown.get());
   }
 
   private void post(Runnable action) {
@@ -249,7 +224,7 @@ final class Session implements Ledger.Outlet {
     ending.onConnecting();
     stream = new Stream(this, transport.newCall());
     outbox.open(openRequest(kept));
-    giveUpAfter(OPEN_TIMEOUT, "the daemon has not answered within 10 s");
+    patience.awaitOpened();
     stream.start();
     if (!ending.serves()) followWish();
     write();
@@ -280,13 +255,7 @@ final class Session implements Ledger.Outlet {
     return Credit.newBuilder().setMessages(messages).setBytes(options.creditBytes());
   }
 
-  private void giveUpAfter(Duration wait, String reason) {
-    if (giveUp != null) giveUp.cancel(false);
-    giveUp = wait == null ? null : loop.schedule(() -> giveUp(reason), wait.toMillis(), TimeUnit.MILLISECONDS);
-  }
-
   private void giveUp(String reason) {
-    giveUp = null;
     if (!ending.serves()) ending.want(Ending.Wish.STOP); // a drain has had its time
     if (stream != null) stream.cancel(reason);
   }
@@ -298,7 +267,7 @@ final class Session implements Ledger.Outlet {
     ending.onEnded();
     ledger.onStreamEnded();
     outbox.close();
-    giveUpAfter(null, "");
+    patience.stop();
     stream = null;
     if (ending.isLast(end)) {
       close(end);
@@ -356,16 +325,16 @@ final class Session implements Ledger.Outlet {
     enterSettlements();
     if (ending.stops()) {
       outbox.finish();
-      giveUpAfter(STOP_TIMEOUT, "the daemon has not answered to the half-close within 5 s");
+      patience.awaitEnd();
     } else if (!ledger.connected()) {
-      giveUpAfter(STOP_TIMEOUT, "the daemon has not answered within 5 s");
+      patience.awaitOpenedToEnd();
     } else {
       Duration timeout = ending.timeout();
       Drain.Builder drain = Drain.newBuilder();
       if (timeout != null) drain.setTimeout(Wire.duration(timeout));
       outbox.add(ConsumeRequest.newBuilder().setDrain(drain).build());
       if (handsBack) ledger.handBack(); // only now: before the drain it would be given to this app again
-      giveUpAfter((timeout == null ? DRAIN_DEFAULT : timeout).plus(DRAIN_GRACE), "the drain has not ended in time");
+      patience.awaitDrained(timeout);
     }
   }
 
@@ -398,7 +367,7 @@ final class Session implements Ledger.Outlet {
     switch (response.getKindCase()) {
       case OPENED -> onOpened(response.getOpened());
       case DELIVERIES -> onDeliveries(response.getDeliveries());
-      case SETTLE_RESULTS -> onSettleResults(response.getSettleResults());
+      case SETTLE_RESULTS -> results.take(response.getSettleResults());
       case STATE -> hooks.tellState(Wire.state(response.getState().getKind()), response.getState().getDetail());
       case LEASES_ENDED -> ledger.onLeasesEnded(response.getLeasesEnded().getIdsList());
       case DRAINING -> onDraining(response.getDraining());
@@ -415,7 +384,7 @@ final class Session implements Ledger.Outlet {
     ledger.counts().refused += opened.getRefusedCount();
     maxLease = Wire.duration(opened.getMaxLease());
     ending.onOpened();
-    giveUpAfter(null, "");
+    patience.stop();
     if (!ending.stops()) inbox.resume();
     if (!ending.serves()) followWish();
     if (onDemand) offerCredit(); // a fetch may have come or gone since Open
@@ -434,44 +403,13 @@ final class Session implements Ledger.Outlet {
     inbox.push(frame);
   }
 
-  private void onSettleResults(SettleResults results) {
-    Ledger.Counts counts = ledger.counts();
-    for (SettleResult result : results.getResultsList()) {
-      Outcome outcome = Wire.outcome(result.getOutcome());
-      if (options.confirm()) {
-        for (int i = 0; i < result.getIdsCount(); i++) ledger.onResult(result.getIds(i), outcome);
-      }
-      int count = result.getIdsCount();
-      switch (outcome) {
-        case CONFIRMED -> {}
-        case LATE -> {
-          counts.late += count;
-          tellBad(result, Status.Code.DEADLINE_EXCEEDED, "came after their lease had ended");
-        }
-        case NOT_HELD -> {
-          counts.notHeld += count;
-          tellBad(result, Status.Code.NOT_FOUND, "were for messages that the daemon does not hold");
-        }
-        case FAILED -> {
-          counts.failed += count;
-          tellBad(result, Status.Code.UNAVAILABLE, "could not be confirmed");
-        }
-      }
-    }
-  }
-
-  private void tellBad(SettleResult result, Status.Code code, String what) {
-    String detail = result.getDetail().isEmpty() ? "" : ": " + result.getDetail();
-    hooks.tellError(new SluiceException(code, result.getIdsCount() + " verdicts " + what + detail));
-  }
-
   private void onDraining(io.sluice.v1.Draining draining) {
     boolean byDaemon = draining.getReason() == io.sluice.v1.Draining.Reason.REASON_DAEMON;
     Instant deadline = draining.hasDeadline() ? Wire.instant(draining.getDeadline()) : Instant.MAX;
     if (draining.hasDeadline()) {
       ending.onDraining(deadline);
       Duration left = Duration.between(Instant.now(), deadline);
-      if (!ending.stops()) giveUpAfter(left.plus(DRAIN_GRACE), "the drain has not ended in time");
+      if (!ending.stops()) patience.awaitDrained(left);
       Stream current = stream;
       // What would start later is given back by the daemon.
       loop.schedule(() -> pauseIf(current), Math.max(0, left.toMillis()), TimeUnit.MILLISECONDS);

@@ -20,8 +20,16 @@ final class Traces {
   private Traces() {}
 
   static Scope enter(Message message) {
-    if (!PRESENT || message.header("traceparent").isEmpty()) return NONE;
+    if (!PRESENT || headerOf(message, "traceparent") == null) return NONE;
     return OpenTelemetry.enter(message);
+  }
+
+  /** NATS keeps the case that a publisher wrote, and W3C says that it does not matter. */
+  private static String headerOf(Message message, String name) {
+    for (Header header : message.headers()) {
+      if (header.name().equalsIgnoreCase(name)) return header.value();
+    }
+    return null;
   }
 
   private static boolean isPresent() {
@@ -44,7 +52,7 @@ final class Traces {
 
     @Override
     public String get(Message message, String name) {
-      return message.header(name).orElse(null);
+      return headerOf(message, name);
     }
   }
 }

@@ -2,6 +2,8 @@ package io.sluice.conformance;
 
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
+import io.opentelemetry.api.trace.Span;
+import io.opentelemetry.api.trace.SpanContext;
 import io.sluice.client.DrainReport;
 import io.sluice.client.Header;
 import io.sluice.client.Message;
@@ -70,6 +72,8 @@ final class Events {
     crc.update(data);
     fields.put("size", data.length);
     fields.put("crc32", crc.getValue());
+    SpanContext span = Span.current().getSpanContext();
+    fields.put("trace", span.isValid() ? span.getTraceId() : "");
     if (data.length <= MOST_DATA) fields.put("data", base64(data));
     fields.put("time_ns", nanos(Instant.now()));
     tell("begin", as, fields);

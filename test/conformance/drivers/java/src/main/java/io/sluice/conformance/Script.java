@@ -1,5 +1,6 @@
 package io.sluice.conformance;
 
+import io.opentelemetry.context.Context;
 import io.sluice.client.Message;
 import io.sluice.client.RejectException;
 import io.sluice.client.RetryAfterException;
@@ -84,7 +85,7 @@ final class Script {
 
   CompletionStage<Void> handleAsync(Message message, Executor executor) {
     CompletableFuture<Void> end = new CompletableFuture<>();
-    executor.execute(
+    Context.taskWrapping(executor).execute(
         () -> {
           try {
             handle(message);
