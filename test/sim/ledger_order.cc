@@ -105,7 +105,7 @@ const char* Ledger::BlameForOrder(const Attempt& attempt, const Attempt& other, 
   // With ack_policy: all it is done once an app has finished any attempt at it.
   const bool done = daemons_.at(other.owner).options.ack_all && DoneByAnApp(other.stream_sequence);
   if (!Finished(other, fate) && !done) return "given before its predecessor";
-  const bool overtakes = calm_nats_ && OnItsWayBack(other, fate) && !CameByAnotherDaemon(attempt);
+  const bool overtakes = !done && calm_nats_ && OnItsWayBack(other, fate) && !CameByAnotherDaemon(attempt);
   return overtakes ? "given while its predecessor is on its way back" : nullptr;
 }
 
