@@ -72,7 +72,7 @@ void Ledger::CheckUnacked(const Attempt& attempt) {
   for (const Attempt* other : server_->outstanding()) {
     const Fate& fate = fates_[other->number];
     const bool acked = fate.sent == Verdict::kAck || fate.sent == Verdict::kTerm;
-    before += other->stream_sequence < attempt.stream_sequence && !acked;
+    before += other->stream_sequence < attempt.stream_sequence && !acked && !IsAboutToBeGivenUp(*other);
   }
   if (before >= daemon.options.max_unacked) {
     Fail(absl::StrCat("given with ", before, " before it that are not acked: attempt ", attempt.number));
