@@ -24,7 +24,7 @@ void Ledger::OnReceivedInOrder(const Attempt& attempt) {
 }
 
 // An ACK settles its message, and so whatever other attempt at it lies here unseen. Mutation: no DropUnseenTwins()
-// ("given although its app has acked another attempt at it").
+// ("given although its app has acked another attempt at it": seed 371 of ExclusiveEverything).
 void Ledger::ReplaceTwins(const Attempt& acked, int daemon) {
   DaemonRecord& record = daemons_.at(daemon);
   if (!record.ordered()) return;
