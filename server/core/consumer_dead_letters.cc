@@ -75,8 +75,10 @@ void Consumer::OnDeadLetterStored(Delivery* delivery) {
     return OnLeasesEnded({&delivery, 1});
   }
   Tally(nullptr, &DrainReport::dead_lettered);
-  const uint64_t claimant = delivery->claimant != 0 ? delivery->claimant : kOwnClaim;
-  Finish(delivery, {Verdict::kTerm, absl::ZeroDuration(), "dead-lettered"}, {claimant, delivery->id});
+  // With ack_policy: all it stays, and its claim is the floor's from now on.
+  const uint64_t claimant = std::exchange(delivery->claimant, 0);
+  Finish(delivery, {Verdict::kTerm, absl::ZeroDuration(), "dead-lettered"},
+         {claimant != 0 ? claimant : kOwnClaim, delivery->id});
   Pump();
 }
 

@@ -193,7 +193,9 @@ void Ledger::OnGiven(int stream, absl::Span<const core::Delivery* const> batch) 
     }
     if (daemon.draining) daemon.awaited += !std::exchange(fate.awaited, true);
     if (fate.stream != 0) LetGoOf(streams_.at(fate.stream), attempt.number);  // it was given back
-    fate.said.reset();                                                        // what failed is tried again
+    // What failed is tried again; and what an app says of what is kept here for another does not count.
+    fate.said.reset();
+    fate.acked_late = false;
     fate.buried = fate.letter_failed = fate.replaced = false;
     fate.seen = true;
     fate.stream = stream;

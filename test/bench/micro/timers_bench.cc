@@ -40,13 +40,13 @@ void BM_LeaseAddRemove(benchmark::State& state) {
   std::vector<core::Delivery> deliveries(static_cast<size_t>(state.range(0)));
   for (core::Delivery& delivery : deliveries) {
     delivery.ack_wait = absl::Seconds(30);
-    leases.Add(&delivery);
+    leases.Add(&delivery, timers.now());
   }
   size_t next = 0;
   for (auto _ : state) {
     core::Delivery& delivery = deliveries[next++ % deliveries.size()];
     leases.Remove(&delivery);
-    leases.Add(&delivery);
+    leases.Add(&delivery, timers.now());
   }
   state.SetItemsProcessed(state.iterations());
   for (core::Delivery& delivery : deliveries) leases.Remove(&delivery);
@@ -62,7 +62,7 @@ void BM_LeaseExtend(benchmark::State& state) {
   std::vector<core::Delivery> deliveries(static_cast<size_t>(state.range(0)));
   for (core::Delivery& delivery : deliveries) {
     delivery.ack_wait = absl::Seconds(30);
-    leases.Add(&delivery);
+    leases.Add(&delivery, timers.now());
   }
   for (auto _ : state) {
     clock.AdvanceTo(timers.NextDue());
