@@ -94,7 +94,7 @@ bench-profile: deps-bench build ## where the instructions of a message go, by ca
 .PHONY: bench-compare
 bench-compare: deps-bench servers build ## this build beside that of BASE=commit, interleaved; ratios. ARGS='--rounds 3'
 	@[ -n "$(BASE)" ] || { echo 'bench-compare: say what to compare with: make bench-compare BASE=<commit>'; exit 64; }
-	@[ -d build/compare ] || git worktree add --detach build/compare '$(BASE)' >/dev/null
+	@git worktree prune; [ -d build/compare ] || git worktree add --detach build/compare '$(BASE)' >/dev/null
 	@git -C build/compare checkout --quiet --detach $$(git rev-parse '$(BASE)^{commit}')
 	@cd build/compare && cmake --preset release --log-level=WARNING 
 	@cmake --build build/compare/build/release -j$(JOBS) --target sluice bench_stub_daemon

@@ -63,6 +63,12 @@ class Blocks(unittest.TestCase):
                          "a\n<!-- bench: targets -->\n| figure | measured | wanted |  |\n|---|---|---|---|\n"
                          "| `share.max_of_three` | 0.34 | ≤ 0.3667 | reached |\n<!-- /bench -->\nb")
 
+    def test_spoiled_figures_are_said_to_be(self):
+        values = {"machine": "two cores", "machine.spoiled_rounds": 3, "machine.others_cores": 1.5}
+        facts = {"day": "2026-01-01", "commit": "abc"}
+        self.assertIn("not to be quoted", "".join(pages.measured(values, facts)))
+        self.assertNotIn("not to be quoted", "".join(pages.measured({**values, "machine.spoiled_rounds": 0}, facts)))
+
     def test_a_block_without_figures_stays(self):
         page = "<!-- bench: drain -->\nold\n<!-- /bench -->"
         self.assertEqual(pages.filled(page, {}, {"found": []}), page)

@@ -16,8 +16,11 @@ def measured(values, facts):
     if "machine" not in values:
         return []
     spoiled = int(values.get("machine.spoiled_rounds", 0))
-    quiet = "nothing else ran" if spoiled == 0 else f"in {spoiled} rounds other programs took more than 0.2 cores"
-    return [f"Measured on {facts['day']}, at commit {facts['commit']}: {values['machine']}; {quiet}."]
+    lines = [f"Measured on {facts['day']}, at commit {facts['commit']}: {values['machine']}."]
+    if spoiled:
+        lines += ["", f"**Spoiled: not to be quoted.** In {spoiled} measurements other programs took more than 0.2 cores, at most "
+                      f"{values['machine.others_cores']:.1f}. `make bench bench-docs` on an idle machine replaces all figures."]
+    return lines
 
 
 def targets(values, facts):
