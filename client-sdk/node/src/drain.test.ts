@@ -57,8 +57,10 @@ test('with handBack what waits is handed back, after the drain was told', async 
   orders.startDrain();
   assert.deepEqual(await stream.awaitVerdicts(2), [2, 3].map((id) => ({ id, what: 'nak' })));
   assert.deepEqual(stream.requests, ['open', 'drain', 'settle'], 'else it would come again, as there still is credit');
+  stream.deliver(4, 1); // it was on its way when the drain began
+  assert.deepEqual((await stream.awaitVerdicts(3)).at(-1), { id: 4, what: 'nak' });
   released.resolve();
-  await stream.awaitVerdicts(3);
+  await stream.awaitVerdicts(4);
   stream.drained();
   await orders.closed;
 });

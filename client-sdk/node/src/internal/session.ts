@@ -269,7 +269,7 @@ export class Session implements StreamEvents {
   onFrame(frame: Frame): void {
     if (!this.ledger.connected) return; // before `Opened`: not this contract
     this.tell(this.ledger.accept(frame, Date.now()));
-    if (this.demand === 0) this.tell(this.ledger.handBack()); // it was under way
+    if (this.handsBack) this.tell(this.ledger.handBack()); // it was on its way
     this.adjustCredit();
     this.inbox.push(frame);
     this.writeSoon();
@@ -366,10 +366,15 @@ export class Session implements StreamEvents {
       this.giveUpIn(STOP_TIMEOUT);
     } else {
       this.outbox.add(encodeDrain(this.ending.drainTimeout)); // first, or what is handed back would come again
-      if (this.options.handBack || this.demand === 0) this.tell(this.ledger.handBack());
+      if (this.handsBack) this.tell(this.ledger.handBack());
       this.giveUpIn((this.ending.drainTimeout ?? DRAIN_DEFAULT) + DRAIN_GRACE);
     }
     this.write();
+  }
+
+  /** Whether what no handler has yet is to go back: nobody wants it, or the daemon knows of a drain that gives it back. */
+  private get handsBack(): boolean {
+    return this.demand === 0 || (this.options.handBack && this.followed === Wish.Drain);
   }
 
   /** Cancels the stream in so many ms. */

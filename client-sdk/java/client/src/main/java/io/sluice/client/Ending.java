@@ -43,6 +43,10 @@ final class Ending {
     return wish == Wish.SERVE;
   }
 
+  boolean drains() {
+    return wish == Wish.DRAIN;
+  }
+
   boolean stops() {
     return wish == Wish.STOP;
   }

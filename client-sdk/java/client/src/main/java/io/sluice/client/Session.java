@@ -400,6 +400,7 @@ final class Session implements Ledger.Outlet {
     } else if (credit.update(System.nanoTime(), ledger.counts().settled())) {
       offerCredit();
     }
+    if (ending.drains() && handsBack) ledger.handBack(); // it was on its way when the drain began
     inbox.push(frame);
   }
 

@@ -107,6 +107,8 @@ class DrainTest {
     assertEquals(List.of(new Seen(2, "nak"), new Seen(3, "nak")), stream.awaitVerdicts(2));
     stream.awaitDrain();
     assertEquals(0, stream.verdictsBeforeDrain(), "what goes before the drain comes to this app again");
+    stream.deliver(4, 4);
+    assertEquals(List.of(new Seen(4, "nak")), stream.awaitVerdicts(1), "it was on its way when the drain began");
     release.countDown();
     assertEquals(List.of(new Seen(1, "ack")), stream.awaitVerdicts(1));
     stream.drained(report());
