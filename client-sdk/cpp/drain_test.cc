@@ -95,8 +95,10 @@ TEST_F(DrainTest, MayHandBackWhatWaits) {
   EXPECT_THAT(stream->AwaitVerdicts(2), ElementsAre(Seen{2, "nak"}, Seen{3, "nak"}));
   stream->AwaitDrain();
   EXPECT_EQ(stream->verdicts_before_drain(), 0u) << "the daemon would give them to this app again";
+  stream->Deliver(4, 1);
+  EXPECT_EQ(stream->AwaitVerdicts(3).back(), (Seen{4, "nak"})) << "it was on its way when the drain began";
   release_.set_value();
-  EXPECT_EQ(stream->AwaitVerdicts(3).back(), (Seen{1, "ack"}));
+  EXPECT_EQ(stream->AwaitVerdicts(4).back(), (Seen{1, "ack"}));
   stream->Drained();
   EXPECT_TRUE(consumption.Closed().ok());
 }

@@ -54,6 +54,7 @@ class Ending {
   bool due() const { return wish_ > told_; }
   // What to tell it now. A drain waits for `Opened`.
   Step Tell(Time now);
+  bool drain_is_told() const { return open_ && told_ == Wish::kDrain; }
   // When to cancel the stream; then OnCancelled().
   Time give_up() const { return give_up_; }
   void OnCancelled(Time now);

@@ -117,7 +117,7 @@ void Session::FollowWish(Lock& lock) {
       }
       outbox_.Add(std::move(request));
       // Only now: before the drain it would be given to this app again.
-      if (options_.consume.hand_back || NobodyTakes()) Tell(ledger_.HandBack());
+      if (HandsBack()) Tell(ledger_.HandBack());
       break;
     }
     case Ending::Step::kNothing:
@@ -230,6 +230,7 @@ void Session::OnDeliveries(std::shared_ptr<Frame> frame) {
     Lock lock(mutex_);
     if (!ledger_.connected()) return;  // before `Opened`: not this contract
     Tell(ledger_.Accept(*frame));
+    if (HandsBack()) Tell(ledger_.HandBack());  // it was on its way when the drain began
     AdjustCredit();
     Write(lock);
   }
@@ -276,8 +277,9 @@ void Session::KeepForNextFetch() {
   changed_.notify_all();
 }
 
-bool Session::NobodyTakes() const {
-  return options_.style == Style::kFetched || (options_.style == Style::kLooped && loops_ == 0);
+bool Session::HandsBack() const {
+  const bool nobody_takes = options_.style == Style::kFetched || (options_.style == Style::kLooped && loops_ == 0);
+  return ending_.drain_is_told() && (options_.consume.hand_back || nobody_takes);
 }
 
 // How much to ask for now, in messages.

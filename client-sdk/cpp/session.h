@@ -124,7 +124,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void AdjustCredit();
   void SendCredit();
   void KeepForNextFetch();
-  bool NobodyTakes() const;  // what waits, in a drain
+  bool HandsBack() const;  // what waits: the daemon knows of the drain, and it is not to be worked off here
   void Tell(const std::vector<Settlement>& settlements);
   void Write(Lock& lock);     // unlocks
   void Announce(Lock& lock);  // unlocks: what the ledger has cancelled is told
