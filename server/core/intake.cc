@@ -38,6 +38,7 @@ Intake::Intake(base::Timers* timers, const ConsumerOptions& options, MessageSour
       refill_(timers),
       retry_(timers),
       look_(timers),
+      pause_(timers),
       silence_(timers),
       attach_backoff_(kFirstAttachRetry, kMostAttachRetry, options.seed),
       pull_backoff_(kFirstPullRetry, kMostPullRetry, options.seed + 1) {}
@@ -277,6 +278,7 @@ void Intake::Close(absl::AnyInvocable<void()> quiesced, absl::AnyInvocable<void(
   fenced_ = std::move(fenced);
   retry_.Cancel();
   look_.Cancel();
+  pause_.Cancel();
   state_ = State::kQuiescing;
   if (window_.is_open()) {
     WatchPull();
@@ -314,7 +316,10 @@ void Intake::RequestInfo() {
 
 void Intake::OnInfo(const absl::StatusOr<ConsumerInfo>& info) {
   --infos_;
-  if (info.ok()) backlog_ = {info->num_pending, info->num_ack_pending};
+  if (info.ok()) {
+    backlog_ = {info->num_pending, info->num_ack_pending};
+    if (info->paused_until != std::exchange(info_.paused_until, info->paused_until) && ready()) TellServing();
+  }
   if (pin_ != nullptr) pin_->OnInfo(info);
   if (!closing()) return;
   if (infos_ > 0) return;  // asked before the end of the subscription
@@ -343,6 +348,9 @@ void Intake::Tell(ConsumerState state, const std::string& detail) {
 void Intake::TellServing() {
   if (info_.paused_until > timers_->now()) {
     Tell(ConsumerState::kPaused, "paused on the server until " + absl::FormatTime(info_.paused_until));
+    pause_.SetAt(info_.paused_until, [this] {
+      if (ready()) TellServing();
+    });
   } else {
     Tell(ConsumerState::kServing, "");
   }

@@ -139,7 +139,8 @@ class Intake final : public MessageSource::Listener {
 
   base::Timer refill_;                               // by when a small refill is asked for all the same
   base::Timer retry_;                                // the next Attach or Pull after a backoff
-  base::Timer look_;                                 // at the backlog
+  base::Timer look_;                                 // at the backlog, and whether it is paused
+  base::Timer pause_;                                // by when the server goes on
   base::Timer silence_;                              // the open pull: by when the server says something of it
   absl::Time pull_end_;                              // by when the open pull has ended for certain
   absl::Time lost_pull_end_ = absl::InfinitePast();  // the same of pulls that were given up in silence

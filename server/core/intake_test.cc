@@ -200,10 +200,27 @@ TEST_F(IntakeTest, NoAnswerDoesNotSpeakIllOfAConsumerThatWasWell) {
 }
 
 TEST_F(IntakeTest, TellsOfAPausedConsumer) {
+  options_.pull_expires = absl::Hours(1);
   ConsumerInfo info;
   info.paused_until = loop_.now() + absl::Minutes(5);
   source_.ComeUp(info);
   EXPECT_EQ(state_, ConsumerState::kPaused);
+  loop_.RunFor(absl::Minutes(5));
+  EXPECT_EQ(state_, ConsumerState::kServing);
+}
+
+// Mutation: an OnInfo() that looks at the backlog alone.
+TEST_F(IntakeTest, TellsOfAPauseThatBeginsAndEndsWhileItServes) {
+  options_.pull_expires = absl::Hours(1);
+  source_.ComeUp();
+  ConsumerInfo info;
+  info.paused_until = loop_.now() + absl::Hours(1);
+  loop_.RunFor(Intake::kLookEvery);
+  source_.listener->OnInfo(info);
+  EXPECT_EQ(state_, ConsumerState::kPaused);
+  loop_.RunFor(Intake::kLookEvery);
+  source_.listener->OnInfo(ConsumerInfo());
+  EXPECT_EQ(state_, ConsumerState::kServing);
 }
 
 // The order that strands nothing: the open pull ends, then the subscription, then CONSUMER.INFO.
