@@ -47,19 +47,39 @@ class Kube:
 
     @contextlib.contextmanager
     def forwarded(self, what, port):
-        """A port of the cluster on this machine."""
-        process = self.popen("port-forward", "--address", "127.0.0.1", what, f":{port}")
-        try:
-            for line in process.stdout:
-                if found := re.search(r"127\.0\.0\.1:(\d+)", line):
-                    # It has a line for each connection, and stops when nobody reads them.
-                    threading.Thread(target=process.stdout.read, daemon=True).start()
-                    yield int(found[1])
+        """A port of the cluster on this machine, always the same: kubectl ends when the kubelet does, and is started again."""
+        over = threading.Event()
+        process, local = self._forward(what, "", port)
+
+        def keep():
+            nonlocal process
+            while True:
+                for _line in process.stdout:
+                    pass  # it has one for each connection, and stops when nobody reads them
+                process.wait()
+                if over.is_set():
                     return
-            raise KubeError(f"cannot forward {what}:{port}; is it running?")
+                with contextlib.suppress(KubeError):
+                    process, _ = self._forward(what, local, port)
+                    if over.is_set():
+                        process.kill()
+                over.wait(0.2)
+        thread = threading.Thread(target=keep, daemon=True)
+        thread.start()
+        try:
+            yield local
         finally:
+            over.set()
             process.kill()
-            process.wait()
+            thread.join(10)
+
+    def _forward(self, what, local, port):
+        process = self.popen("port-forward", "--address", "127.0.0.1", what, f"{local}:{port}")
+        for line in process.stdout:
+            if found := re.search(r"127\.0\.0\.1:(\d+)", line):
+                return process, int(found[1])
+        process.wait()
+        raise KubeError(f"cannot forward {what}:{port}; is it running?")
 
     @staticmethod
     def _run(command, timeout=120, **options):

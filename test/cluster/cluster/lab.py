@@ -55,10 +55,20 @@ class Lab:
 
     def handled(self):
         """The last sequence of the lines in which the apps say what they have done."""
-        connection = Nats(self.port)
-        last = connection.api(f"STREAM.INFO.{HANDLED}")["state"]["last_seq"]
-        connection.close()
-        return last
+        return self.ask(f"STREAM.INFO.{HANDLED}")["state"]["last_seq"]
+
+    def ask(self, subject):
+        """JetStream, patiently: the way there may be broken for a while."""
+        def answer():
+            try:
+                connection = Nats(self.port)
+                try:
+                    return connection.api(subject)
+                finally:
+                    connection.close()
+            except (NatsError, OSError):
+                return None
+        return wait_until(answer, f"an answer to {subject}")
 
     def await_handled(self, count):
         """So many more."""

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from runner.nats import Nats
+from runner.nats import Nats, NatsError
 from storm.account import Handled, Kill, balance
 from storm.load import Load
 
@@ -59,7 +59,7 @@ def main(arguments=None):
     options = parse(arguments)
     try:
         return Session(options).run()
-    except KubeError as error:
+    except (KubeError, NatsError) as error:
         print(f"cluster.py: {error}", file=sys.stderr)
         return 1
 
@@ -120,9 +120,7 @@ class Session:
     def _settle(self, first, published):
         deadline = time.monotonic() + 3 * self._options.ack_wait
         while time.monotonic() < deadline:
-            connection = Nats(self._lab.port)
-            info = connection.api(f"CONSUMER.INFO.{STREAM}.storm")
-            connection.close()
+            info = self._lab.ask(f"CONSUMER.INFO.{STREAM}.storm")
             if info["num_pending"] == 0 and info["num_ack_pending"] == 0 and self._lab.handled() - first >= published:
                 return True
             time.sleep(0.2)
