@@ -7,6 +7,7 @@ import (
 	"log"
 	"os"
 	"sync"
+	"time"
 
 	sluice "github.com/sluice-sidecar/sluice/client-sdk/go"
 )
@@ -26,6 +27,7 @@ func main() {
 		d.do(c)
 	}
 	d.stopAll()
+	d.awaitHandlers()
 }
 
 type event map[string]any
@@ -57,6 +59,8 @@ type driver struct {
 	holds    map[uint64][]chan string // by stream sequence: who waits for a release
 	releases map[uint64]string        // that came before their hold
 	running  map[string]*running
+
+	handlers sync.WaitGroup // have begun, and not told their end
 }
 
 // running is one consumption, by its name.
@@ -108,6 +112,19 @@ func (d *driver) do(c command) {
 		go d.run(r)
 	default:
 		log.Fatalf("there is no command %q", c.Do)
+	}
+}
+
+// awaitHandlers lets those that were cancelled say so; some scenarios have one that hangs.
+func (d *driver) awaitHandlers() {
+	ended := make(chan struct{})
+	go func() {
+		d.handlers.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(time.Second):
 	}
 }
 

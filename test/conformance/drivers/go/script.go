@@ -20,6 +20,8 @@ const longestToldData = 1024 // bytes
 
 // work does what the message's script says, and returns what a handler of the SDK's would.
 func (d *driver) work(r *running, m *sluice.Message) error {
+	d.handlers.Add(1)
+	defer d.handlers.Done()
 	d.tellBegin(r, m)
 	if r.spec.Confirm != nil && *r.spec.Confirm {
 		go d.tellOutcome(r.name, m)
