@@ -61,13 +61,15 @@ absl::Duration PullWindow::Expires(const Demand& demand) const {
   const absl::Duration limit = limits_.max_request_expires;
   const absl::Duration most =
       limit > absl::ZeroDuration() ? std::min(options_.pull_expires, limit) : options_.pull_expires;
-  return std::min({most, std::max(pace_, kShortest), std::max(demand.wanted_for, kLeastExpires)});
+  // 2.9.10 ends a pull without a word if its time is over just when there is a message for it: there pulls end by being
+  // fulfilled, or in idleness. Servers that take a TERM's reason are newer.
+  const absl::Duration pace = limits_.term_reason ? std::max(pace_, kShortest) : most;
+  return std::min({most, pace, std::max(demand.wanted_for, kLeastExpires)});
 }
 
 absl::Duration PullWindow::heartbeat() const {
-  const bool given = options_.pull_heartbeat > absl::ZeroDuration();
-  const absl::Duration wanted = given ? options_.pull_heartbeat : options_.pull_expires / 2;
-  return 2 * wanted <= last_expires_ ? wanted : absl::ZeroDuration();
+  const absl::Duration half = last_expires_ / 2;
+  return options_.pull_heartbeat > absl::ZeroDuration() ? std::min(options_.pull_heartbeat, half) : half;
 }
 
 uint64_t PullWindow::MaxBytes(const Demand& demand) const {

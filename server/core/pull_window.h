@@ -62,8 +62,7 @@ class PullWindow {
 
   bool is_open() const { return remaining_ > 0; }
   uint64_t open_id() const { return last_id_; }
-  // Of the last pull; 0: none, as its end comes before the second heartbeat would.
-  absl::Duration heartbeat() const;
+  absl::Duration heartbeat() const;  // of the last pull
 
  private:
   absl::Duration Expires(const Demand& demand) const;

@@ -48,7 +48,7 @@ TEST_F(PullWindowTest, StaysWithinWhatTheServerAllows) {
   EXPECT_EQ(pull->batch, 50u);
   EXPECT_EQ(pull->max_bytes, 1000u);
   EXPECT_EQ(pull->expires, absl::Milliseconds(400));
-  EXPECT_EQ(pull->heartbeat, absl::ZeroDuration()) << "its end comes before a second heartbeat would";
+  EXPECT_EQ(pull->heartbeat, absl::Milliseconds(200));
   window_.Close();
   EXPECT_EQ(window_.Open(Wants(200), 90)->batch, 10u);
   window_.Close();
@@ -99,6 +99,18 @@ TEST_F(PullWindowTest, APullIsOpenForTheTimeThatAFewMessagesTake) {
   EXPECT_EQ(open(), absl::Seconds(1)) << "and no longer";
   end(1, absl::Seconds(1));
   EXPECT_EQ(open(), absl::Seconds(1)) << "a message now and then costs no more pulls";
+}
+
+// Mutation: an Expires() that does not ask. A drain then waits 2 s for a word that never comes.
+TEST_F(PullWindowTest, WithAServerThatEndsPullsInSilenceTheyAreLong) {
+  ConsumerInfo info;
+  info.term_reason = false;  // 2.9
+  window_.SetLimits(info);
+  ASSERT_TRUE(window_.Open(Wants(100), 0).has_value());
+  window_.OnMessages(50);
+  window_.Close();
+  window_.SetPace(absl::Milliseconds(10));
+  EXPECT_EQ(window_.Open(Wants(100), 0)->expires, absl::Seconds(1));
 }
 
 TEST_F(PullWindowTest, AMessageLargerThanTheCreditComesAloneForAnIdleApp) {
