@@ -260,7 +260,8 @@ void Intake::GoOn() {
 // gone (a 2.9 server says nothing then) or that the request was lost; Attach() tells which. While draining, only the
 // certain end counts.
 void Intake::WatchPull() {
-  const absl::Time heard_by = timers_->now() + 2 * window_.heartbeat() + kSlack;
+  const absl::Duration heartbeat = window_.heartbeat();
+  const absl::Time heard_by = heartbeat > absl::ZeroDuration() ? timers_->now() + 2 * heartbeat + kSlack : pull_end_;
   const absl::Time due = state_ == State::kQuiescing ? pull_end_ + kDrainSlack : std::min(pull_end_, heard_by);
   silence_.SetAt(due, [this] {
     base::LogWarning("no word of a pull", {{"consumer", options_.name}});

@@ -67,9 +67,11 @@ absl::Duration PullWindow::Expires(const Demand& demand) const {
   return std::min({most, pace, std::max(demand.wanted_for, kLeastExpires)});
 }
 
+// None for a pull whose end comes before a second heartbeat would.
 absl::Duration PullWindow::heartbeat() const {
-  const absl::Duration half = last_expires_ / 2;
-  return options_.pull_heartbeat > absl::ZeroDuration() ? std::min(options_.pull_heartbeat, half) : half;
+  const bool given = options_.pull_heartbeat > absl::ZeroDuration();
+  const absl::Duration wanted = given ? options_.pull_heartbeat : options_.pull_expires / 2;
+  return 2 * wanted <= last_expires_ ? wanted : absl::ZeroDuration();
 }
 
 uint64_t PullWindow::MaxBytes(const Demand& demand) const {
