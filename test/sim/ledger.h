@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -151,6 +152,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
     bool buried = false;         // its dead letter was sent
     bool letter_failed = false;  // and was not stored, or nobody knows
     bool letter_stored = false;  // and its daemon knows
+    std::string letter_decided;  // when, as the letter says
     // Brought back by token (ledger_resume.cc).
     int adopter = 0;  // the daemon that has it; 0: the one it was sent to
     absl::Time adopted_at = absl::InfinitePast();
@@ -337,8 +339,9 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   std::deque<Fate> fates_;  // by number of the attempt
   std::map<int, DaemonRecord> daemons_;
   std::map<int, StreamRecord> streams_;
-  std::unordered_map<uint64_t, std::vector<uint64_t>> handled_;  // stream sequence -> attempts
-  std::map<uint64_t, std::string> letter_ids_;                   // stream sequence -> Nats-Msg-Id
+  std::unordered_map<uint64_t, std::vector<uint64_t>> handled_;                  // stream sequence -> attempts
+  std::map<uint64_t, std::string> letter_ids_;                                   // stream sequence -> Nats-Msg-Id
+  std::map<std::pair<int, uint64_t>, std::vector<uint64_t>> letters_under_way_;  // daemon, sequence -> attempts
   std::map<uint64_t, absl::Time> given_up_;  // stream sequence: by any durable of the name, when last
   std::map<uint64_t, int> advised_;          // stream sequence -> the daemon that was told
   uint64_t handled_twice_ = 0;

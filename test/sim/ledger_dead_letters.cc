@@ -15,6 +15,18 @@ namespace sluice::test {
 using core::DeadLetterReason;
 using core::Verdict;
 
+namespace {
+
+// When it was decided on: the same however often it is tried, and another for each attempt at its message.
+std::string DecidedAt(const core::DeadLetter& letter) {
+  const auto header = std::find_if(letter.headers.begin(), letter.headers.end(), [](const auto& entry) {
+    return entry.first == core::dead_letter_header::kLastAttempt;
+  });
+  return header == letter.headers.end() ? "" : header->second;
+}
+
+}  // namespace
+
 // ---------------------------------------------------------------------------------------------------------
 // what may become one
 
@@ -82,7 +94,14 @@ void Ledger::OnLetterSent(int owner, const core::DeadLetter& letter) {
       Fail(absl::StrCat("the server has not given up message ", letter.stream_sequence));
     return;
   }
-  // Of several attempts that it has of one message, the one that it is about is unknown; the latest is named.
+  const std::string decided = DecidedAt(letter);
+  std::vector<uint64_t>& under_way = letters_under_way_[{owner, letter.stream_sequence}];
+  for (uint64_t number = 0; number < fates_.size(); ++number) {
+    const bool its = attempts_[number]->owner == owner && attempts_[number]->stream_sequence == letter.stream_sequence;
+    const bool tried_again = its && fates_[number].buried && fates_[number].letter_decided == decided;
+    if (tried_again && !fates_[number].letter_stored) return under_way.push_back(number);  // it was judged then
+  }
+  // Which attempt at its message it is about is not in it: the latest that may be.
   const char* blame = nullptr;
   for (uint64_t number = fates_.size(); number-- > 0;) {
     const Attempt& attempt = *attempts_[number];
@@ -90,7 +109,11 @@ void Ledger::OnLetterSent(int owner, const core::DeadLetter& letter) {
     if (attempt.owner != owner || attempt.stream_sequence != letter.stream_sequence || !fate.received) continue;
     if (fate.letter_stored) continue;  // of a durable that was made anew: its own letter is done
     const char* const worst = BlameForLetter(attempt, fate, letter.reason);
-    if (worst == nullptr) return OnBuried(attempt, fate);
+    if (worst == nullptr) {
+      fate.letter_decided = decided;
+      under_way.push_back(number);
+      return OnBuried(attempt, fate);
+    }
     if (blame == nullptr) blame = worst;
   }
   if (blame == nullptr) blame = "dead-lettered what it does not have";
@@ -117,16 +140,13 @@ void Ledger::OnLetterStored(uint64_t stream_sequence, const std::string& id) {
 
 void Ledger::OnLetterAnswered(int owner, uint64_t stream_sequence, bool stored) {
   trace_->Add("dead letter answered: daemon, sequence, stored", owner, stream_sequence, stored);
-  // Of several attempts the one that it is about is unknown: the latest is stored, as OnLetterSent() takes it, and any
-  // may have failed.
-  for (uint64_t number = fates_.size(); number-- > 0;) {
-    Fate& fate = fates_[number];
-    const bool its = attempts_[number]->owner == owner && attempts_[number]->stream_sequence == stream_sequence;
-    if (!its || !fate.buried || fate.letter_stored) continue;
-    fate.letter_failed |= !stored;
-    fate.letter_stored = stored;
-    if (stored) return;
-  }
+  std::vector<uint64_t>& under_way = letters_under_way_[{owner, stream_sequence}];
+  if (under_way.empty()) return;  // of what the server has given up
+  // Of several that are under way, the answers come in any order: any may have failed, and the latest is stored.
+  const uint64_t latest = *std::max_element(under_way.begin(), under_way.end());
+  for (uint64_t number : under_way) fates_[number].letter_failed |= !stored;
+  fates_[latest].letter_stored |= stored;
+  under_way.erase(std::find(under_way.begin(), under_way.end(), latest));
 }
 
 const char* Ledger::BlameForTerm(const Attempt& attempt, const Fate& fate) const {

@@ -421,6 +421,10 @@ void Ledger::AfterSettle(int stream) {
     // Given back by the daemon, maybe just now; this is judged as the NAK is, or was when another stream got it.
     Fate& fate = fates_[given_back->second];
     if (fate.stream != stream) continue;
+    // With an ordering it is kept for another app once its lease is over: it is no more its caller's, whose ACK does
+    // not count (docs/guarantees.md). In a drain nothing is kept, but for the NAK to go out.
+    const bool was_draining = daemon.draining && daemon.drain_began <= fate.lease_from + record.lease;
+    if (record.unary && daemon.ordered() && !was_draining) fate.acked_late = false;
     fate.said.reset();
     if (const char* blame = BlameForRelease(*attempts_[given_back->second], fate)) {
       return Fail(absl::StrCat("told that it does not hold delivery ", id, ", which was ", blame));
