@@ -59,7 +59,7 @@ absl::Duration Ledger::AckWait(const Attempt& attempt) const { return server_->i
 
 bool Ledger::Expired(const Attempt& attempt, const Fate& fate) const {
   const absl::Duration margin = std::min(absl::Milliseconds(100), AckWait(attempt) / 10);  // core's own
-  return fate.expired || now() >= fate.own_deadline - margin;
+  return fate.expired || now() >= std::min(fate.own_deadline, fate.ends_first) - margin;
 }
 
 void Ledger::OnSent(const Attempt& attempt) {
@@ -78,6 +78,7 @@ void Ledger::OnReceived(const Attempt& attempt) {
   // What has lain in the socket of a stopped process counts from when it was sent. Mutation: it does not ("a late NAK
   // took it from its holder", "in progress, after the ack deadline").
   fate.own_deadline = (daemon.went_on_at == now() ? attempt.sent : now()) + AckWait(attempt);
+  if (daemon.exclusive()) fate.ends_first = SentAfter(daemon) + AckWait(attempt);
   daemon.pin_id = attempt.pin_id;
   MergeIntoAdopted(attempt);
   if (daemon.ordered()) OnReceivedInOrder(attempt);
@@ -85,7 +86,8 @@ void Ledger::OnReceived(const Attempt& attempt) {
 
 void Ledger::OnPull(int owner, const core::PullRequest& request) {
   trace_->Add("pull: daemon, batch, bytes", owner, request.batch, request.max_bytes);
-  const DaemonRecord& daemon = daemons_.at(owner);
+  DaemonRecord& daemon = daemons_.at(owner);
+  daemon.pulled_at = now();
   if (daemon.draining) return Fail("a pull while draining");
   if (daemon.exclusive()) return;  // a takeover gathers what is outstanding, whatever the credit
   uint64_t free = 0;
@@ -148,7 +150,7 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
   const char* blame = nullptr;
   // Then it may have got lost, and is said again as far as that is safe.
   const bool link_renewed = std::max(daemons_.at(OwnerOf(attempt)).link_up_since, leading_since_) >= fate.sent_at ||
-                            deleted_at_ > attempt.sent;
+                            deleted_at_ >= attempt.sent;
   switch (settlement.verdict) {
     case Verdict::kAck:
       blame = BlameForAck(fate, link_renewed);
@@ -162,8 +164,8 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
     case Verdict::kNak:
       if (settlement.nak_delay > absl::ZeroDuration()) fate.nak_due = now() + settlement.nak_delay;
       blame = BlameForNak(attempt, fate, sending.pull_open && settlement.nak_delay == absl::ZeroDuration());
-      // What is finished goes last (ack_policy: all).
-      if (!fate.said && !fate.acked_late && !fate.buried && settlement.nak_delay == absl::ZeroDuration()) {
+      if (!fate.said && !IsReleasedLast(attempt, fate) && !fate.buried &&
+          settlement.nak_delay == absl::ZeroDuration()) {
         CheckReleaseOrder(attempt, fate);
       }
       break;
@@ -171,6 +173,7 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
       if (fate.sent) blame = "in progress, after a verdict";
       if (now() > fate.own_deadline || fate.expired) blame = "in progress, after the ack deadline";
       fate.own_deadline = now() + AckWait(attempt);
+      fate.ends_first = absl::InfiniteFuture();
       break;
   }
   if (blame != nullptr) Fail(absl::StrCat(blame, ": attempt ", attempt.number));
@@ -284,7 +287,7 @@ void Ledger::OnNaked(const Attempt& by, const Attempt& current) {
   if (by.number == current.number) return;
   // What the daemon sent before may have got lost, unknown to it; else it knew the deadline.
   const bool explained =
-      fate.lost || fate.taken || HealthySince(OwnerOf(by)) > now() - 2 * AckWait(by) || deleted_at_ > by.sent;
+      fate.lost || fate.taken || HealthySince(OwnerOf(by)) > now() - 2 * AckWait(by) || deleted_at_ >= by.sent;
   if (!explained) Fail(absl::StrCat("a late NAK took attempt ", current.number, " from its holder"));
   FateOf(current).taken = true;
 }
@@ -342,6 +345,7 @@ const char* Ledger::BlameForWaiting(const Attempt& attempt, const Fate& fate) co
                                                                : nullptr;
   }
   if (!fate.received) return "sent but never received: a drain stranded it";
+  if (fate.ends_first < fate.own_deadline) return nullptr;  // let go of without a word (docs/guarantees.md)
   const bool behind_its_key = (daemon.ordered() || daemon.draining) && !fate.seen;  // no app is to blame
   if (fate.expired || (now() >= fate.lease_from + daemon.options.lease_max && !behind_its_key)) return nullptr;
   if (daemon.drained) return daemon.report.unsettled > 0 ? nullptr : "left to the ack wait by a drain that was clean";

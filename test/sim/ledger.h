@@ -132,10 +132,11 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
     bool naked = false;           // the server has acted on its NAK
     bool wait_over = false;       // its ack wait ran out: it is nobody's
     bool acked_late = false;
-    bool acked_before = false;  // its app said ACK, and has brought it back since
-    bool taken = false;         // by a late NAK on an earlier attempt
-    absl::Time lease_from;      // received, or the last in-progress of its app
-    absl::Time own_deadline;    // what the daemon may count on
+    bool acked_before = false;                       // its app said ACK, and has brought it back since
+    bool taken = false;                              // by a late NAK on an earlier attempt
+    absl::Time lease_from;                           // received, or the last in-progress of its app
+    absl::Time own_deadline;                         // what the daemon may count on
+    absl::Time ends_first = absl::InfiniteFuture();  // it came after a stall: when the daemon may take that for over
     size_t bytes = 0;
     std::optional<core::Verdict> said;  // by its app, in time, and heard by core
     absl::Time said_at;
@@ -180,7 +181,8 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
     uint64_t awaited = 0;
     absl::Time link_up_since = absl::InfiniteFuture();
     bool linked = false;
-    absl::Time went_on_at = absl::InfinitePast();       // after a stall
+    absl::Time went_on_at = absl::InfinitePast();  // after a stall
+    absl::Time pulled_at = absl::InfinitePast();
     std::string pin_id;                                 // of the last message that it received
     std::unordered_map<uint64_t, uint64_t> attempt_of;  // by delivery id
     // The NAKs of this instant, to see that they ascend.
@@ -277,6 +279,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   const char* BlameForFleetOrder(const Attempt& attempt, const Attempt& other) const;
   bool StandsBy(int daemon) const;
   bool NobodyWants(int daemon) const;
+  absl::Time SentAfter(const DaemonRecord& daemon) const;
   bool GathersAnew(int daemon) const;
   bool MayHaveMiscounted(int daemon, const Attempt& missing) const;
   bool LeaseIsOver(const StreamRecord& stream, const Fate& fate) const {
@@ -296,6 +299,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   bool DoneByAnApp(uint64_t stream_sequence) const;
   bool IsAboutToBeGivenUp(const Attempt& attempt) const;
   bool GoesBackFinished(const Fate& fate) const { return fate.said && fate.sent == core::Verdict::kNak; }
+  bool IsReleasedLast(const Attempt& attempt, const Fate& fate) const;
   void OnRunSent(const Attempt& last, int daemon);
   void CheckUnacked(const Attempt& attempt);
   const char* BlameForNakOfFinished(const Attempt& attempt, const Fate& fate) const;

@@ -29,6 +29,11 @@ bool Ledger::DoneByAnApp(uint64_t stream_sequence) const {
   });
 }
 
+// It is finished, whatever attempt at it an app has finished, and goes behind all that is not.
+bool Ledger::IsReleasedLast(const Attempt& attempt, const Fate& fate) const {
+  return fate.acked_late || (daemons_.at(OwnerOf(attempt)).options.ack_all && DoneByAnApp(attempt.stream_sequence));
+}
+
 // NAKed on its last delivery, without a delay: by the time that an ACK comes, the server has given it up.
 bool Ledger::IsAboutToBeGivenUp(const Attempt& attempt) const {
   const Fate& fate = fates_[attempt.number];
@@ -87,9 +92,11 @@ const char* Ledger::BlameForNakOfFinished(const Attempt& attempt, const Fate& fa
   const int owner = OwnerOf(attempt);
   const bool goes_away = daemons_.at(owner).draining || StandsBy(owner) || NobodyWants(owner);
   if (!goes_away) return "NAKed by the active pod, and an app has finished it";
-  // What may have got lost on its way here may be before it.
-  const bool knew_all = calm_nats_ && !fate.foreign && !StandsBy(owner);
+  // What may have got lost on its way here may be before it, and so may what is still with another daemon.
   const std::vector<const Attempt*> outstanding = server_->outstanding();
+  const bool gathers = std::any_of(outstanding.begin(), outstanding.end(),
+                                   [&](const Attempt* other) { return OwnerOf(*other) != owner; });
+  const bool knew_all = calm_nats_ && !fate.foreign && !gathers && !StandsBy(owner);
   const bool is_behind = std::any_of(outstanding.begin(), outstanding.end(), [&](const Attempt* other) {
     return other->stream_sequence < attempt.stream_sequence && !DoneByAnApp(*other, fates_[other->number]);
   });

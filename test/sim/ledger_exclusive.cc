@@ -24,6 +24,14 @@ bool Ledger::StandsBy(int daemon) const {
   return record.exclusive() && (!server_->IsPinned(daemon) || record.pin_id != server_->pin_id());
 }
 
+// What a daemon knows of when something that comes now was sent: after its last pull, as long as it has been stopped
+// since then and its own timer has not run on time twice (Pin::SentAfter()).
+absl::Time Ledger::SentAfter(const DaemonRecord& daemon) const {
+  const absl::Duration tick = std::min(server_->info().priority_timeout, server_->info().ack_wait / 2) / 4;
+  const bool distrusts = now() <= daemon.went_on_at + 3 * tick;
+  return distrusts && daemon.pulled_at < daemon.went_on_at ? daemon.pulled_at : now();
+}
+
 // It may give up the pin, and what it has.
 bool Ledger::NobodyWants(int daemon) const {
   if (!daemons_.at(daemon).exclusive()) return false;

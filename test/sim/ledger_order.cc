@@ -100,8 +100,9 @@ const char* Ledger::BlameForOrder(const Attempt& attempt, const Attempt& other, 
   // Who cannot be given back may be given out of its turn.
   if (other.stream_sequence >= attempt.stream_sequence || LastAttempt(attempt)) return nullptr;
   if (taken < now() && (fate.lease_from >= taken || fate.sent_at >= taken)) return nullptr;  // came, or went, since
-  // It was let go of, for JetStream to deliver it again, and a takeover has not waited for that.
-  if (IsForsaken(fate) && MayHaveMiscounted(OwnerOf(attempt), other)) return nullptr;
+  // It was let go of, for JetStream to deliver it again, and a takeover has not waited for that; or it was settled.
+  const bool never_comes = server_->settled(other.stream_sequence);
+  if (IsForsaken(fate) && (never_comes || MayHaveMiscounted(OwnerOf(attempt), other))) return nullptr;
   // With ack_policy: all it is done once an app has finished any attempt at it.
   const bool done = daemons_.at(other.owner).options.ack_all && DoneByAnApp(other.stream_sequence);
   if (!Finished(other, fate) && !done) return "given before its predecessor";

@@ -198,6 +198,7 @@ void Ledger::OnGiven(int stream, absl::Span<const core::Delivery* const> batch) 
     fate.acked_late = false;
     fate.buried = fate.letter_failed = fate.replaced = false;
     fate.seen = true;
+    fate.ends_first = absl::InfiniteFuture();
     fate.stream = stream;
     fate.bytes = delivery->bytes;
     daemon.attempt_of[delivery->id] = attempt.number;
@@ -288,7 +289,7 @@ void Ledger::OnResult(StreamRecord& record, core::SettleOutcome outcome, uint64_
     const bool unacked =
         daemons_.at(record.daemon).options.ack_all && (record.unary || fate.in_doubt || StandsBy(record.daemon));
     const bool letter_waits = record.unary && fate.buried && now() >= fate.said_at + core::Fetched::kSettleTimeout;
-    const bool explained = HealthySince(record.daemon) > fate.said_at || deleted_at_ > attempt.sent || letter_waits ||
+    const bool explained = HealthySince(record.daemon) > fate.said_at || deleted_at_ >= attempt.sent || letter_waits ||
                            unacked || GoesBackFinished(fate) || Expired(attempt, fate) || record.app_drains ||
                            daemons_.at(record.daemon).draining;
     if (!explained) Fail(absl::StrCat("a verdict failed for no reason: delivery ", id));
@@ -481,8 +482,8 @@ void Ledger::OnHandled(uint64_t attempt) {
     const absl::Time healthy = HealthySince(OwnerOf(by));
     const bool cut_off = healthy >= fate.said_at &&
                          (fate.said == Verdict::kTerm || waits || attempts_[attempt]->sent <= healthy + kRecovery);
-    const bool explained = killed || fate.lost || deleted_at_ > by.sent || fate.taken || cut_off || letter || was_out ||
-                           naked_before || GoesBackFinished(fate);
+    const bool explained = killed || fate.lost || deleted_at_ >= by.sent || fate.taken || cut_off || letter ||
+                           was_out || naked_before || GoesBackFinished(fate);
     if (!explained) Fail(absl::StrCat("message ", sequence, " was handled twice"));
   }
   earlier.push_back(attempt);
