@@ -139,7 +139,9 @@ void Consumer::DropUnseenTwins(const Delivery& acked) {
 void Consumer::LoseFromLane(Delivery* delivery) {
   // It is out of the keeper's lists, but maybe in one of the lane's.
   if (delivery->state == Delivery::State::kWaiting) Unlink(delivery);
-  lanes_->LeaveAbsent(delivery, delivery->ack_deadline);
+  // After a stall it is let go of as early as its ack wait may be over; JetStream may have sent it as late as it came.
+  const absl::Time came = delivery->foreign ? absl::InfinitePast() : delivery->received + delivery->ack_wait;
+  lanes_->LeaveAbsent(delivery, std::max(delivery->ack_deadline, came));
 }
 
 void Consumer::HandBack(Session* session, absl::Span<Delivery* const> held) {

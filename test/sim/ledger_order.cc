@@ -105,6 +105,11 @@ const char* Ledger::BlameForOrder(const Attempt& attempt, const Attempt& other, 
   if (IsForsaken(fate) && (never_comes || MayHaveMiscounted(OwnerOf(attempt), other))) return nullptr;
   // With ack_policy: all it is done once an app has finished any attempt at it.
   const bool done = daemons_.at(other.owner).options.ack_all && DoneByAnApp(other.stream_sequence);
+  // After a stall a message may be let go of before its ack wait is over; it has not come back then. Mutation: a
+  // LoseFromLane() that goes by the ack deadline alone.
+  const bool let_go_early = !done && !fate.sent && !fate.replaced && !fate.expired && now() < fate.own_deadline &&
+                            fate.ends_first < fate.own_deadline && server_->pending(other.stream_sequence) == &other;
+  if (let_go_early) return "given before its predecessor, let go of after a stall";
   if (!Finished(other, fate) && !done) return "given before its predecessor";
   const bool overtakes = !done && calm_nats_ && OnItsWayBack(other, fate) && !CameByAnotherDaemon(attempt);
   return overtakes ? "given while its predecessor is on its way back" : nullptr;
