@@ -107,35 +107,78 @@ TEST_F(ExclusiveTest, ThatNobodyElseIsPinnedProvesNothingOnceThePinMayHaveRunOut
   EXPECT_THAT(stream_.sequences(), ElementsAre(1, 2));
 }
 
+// A daemon that can be stopped, active with message 1 handed out.
+class StoppedExclusiveTest : public ExclusiveTest {
+ protected:
+  void StartActive(absl::Duration ack_wait, absl::Duration priority_timeout) {
+    options_.ordering = Ordering::kExclusive;
+    info_.ack_wait = ack_wait;
+    info_.priority_timeout = priority_timeout;
+    auto source = std::make_unique<test::ScriptedSource>();
+    source_ = source.get();
+    options_.name = "orders";
+    stopped_daemon_.AddConsumer(options_, std::move(source));
+    source_->ComeUp(info_);
+    AnswerInfo(0, 0, "");
+    OpenRequest request;
+    request.consumer = "orders";
+    request.credit.messages = 10;
+    const auto session = stopped_daemon_.Open(request, &stream_);
+    ASSERT_TRUE(session.ok());
+    session_ = *session;
+    SendPinned("p1", 1, 1);
+    source_->EndRenewal();
+    AnswerInfo(1, 1);
+    ASSERT_THAT(stream_.sequences(), ElementsAre(1));
+  }
+  void StopFor(absl::Duration duration) {
+    process_.Stop();
+    loop_.RunFor(duration);
+    process_.Continue();
+  }
+
+  test::SimProcess process_{&loop_};
+  Daemon stopped_daemon_{&process_.timers()};
+};
+
 // What has lain in the socket for its ack wait while the process was stopped is with another pod by now, maybe: no word
 // of it (seeds 1923 and 7499 of ExclusiveEverything: "a late NAK took it from its holder"). Mutation: OnArrivals() that
 // counts from now.
-TEST_F(ExclusiveTest, WhatComesAfterAStallMayBeOver) {
-  options_.ordering = Ordering::kExclusive;
-  info_.ack_wait = absl::Seconds(10);
-  info_.priority_timeout = absl::Seconds(3);
-  test::SimProcess process(&loop_);
-  Daemon daemon(&process.timers());
-  auto source = std::make_unique<test::ScriptedSource>();
-  source_ = source.get();
-  options_.name = "orders";
-  daemon.AddConsumer(options_, std::move(source));
-  source_->ComeUp(info_);
-  AnswerInfo(0, 0, "");
-  OpenRequest request;
-  request.consumer = "orders";
-  ASSERT_TRUE(daemon.Open(request, &stream_).ok());
-  SendPinned("p1", 1, 1);
-  source_->EndRenewal();
-  AnswerInfo(1, 1);
-  ASSERT_THAT(stream_.sequences(), ElementsAre(1));
-  process.Stop();
-  loop_.RunFor(absl::Seconds(12));
-  process.Continue();
+TEST_F(StoppedExclusiveTest, WhatComesAfterAStallMayBeOver) {
+  StartActive(absl::Seconds(10), absl::Seconds(3));
+  StopFor(absl::Seconds(12));
   SendPinned("p1", 2, 2);
   loop_.RunFor(absl::Seconds(1));
   for (const auto& settled : source_->settled) EXPECT_NE(settled.reply, "ack.2.1");
-  EXPECT_EQ(daemon.consumers().front()->counters().leases_ended, 2u);
+  EXPECT_EQ(stopped_daemon_.consumers().front()->counters().leases_ended, 2u);
+}
+
+// And if it is not, JetStream delivers it again an ack wait after it came at the latest: its successors wait for that
+// (seed 1900 of ExclusiveEverything: "given before its predecessor"). Mutation: a LoseFromLane() that goes by the ack
+// deadline alone.
+TEST_F(StoppedExclusiveTest, WhatIsBehindWhatMayBeOverWaitsUntilItIs) {
+  options_.pull_expires = absl::Seconds(10);
+  StartActive(absl::Seconds(2), absl::Seconds(10));
+  Settle(session_, {stream_.id_of(1)});
+  StopFor(absl::Seconds(3));
+  SendPinned("p1", 2, 2);
+  source_->EndPull();
+  loop_.RunFor(absl::Seconds(1));
+  source_->EndPull();
+  loop_.RunFor(absl::Milliseconds(100));
+  SendPinned("p1", 3, 3);
+  source_->EndRenewal();
+  loop_.RunFor(absl::Milliseconds(300));
+  source_->EndRenewal();
+  EXPECT_THAT(stream_.sequences(), ElementsAre(1));
+  std::vector<Message> again;
+  again.push_back(MakeMessage(2, 2));
+  source_->SendPinned("p1", std::move(again));
+  loop_.RunFor(absl::ZeroDuration());
+  source_->EndRenewal();
+  EXPECT_THAT(stream_.sequences(), ElementsAre(1, 2));
+  Settle(session_, {stream_.id_of(2)});
+  EXPECT_THAT(stream_.sequences(), ElementsAre(1, 2, 3));
 }
 
 TEST_F(ExclusiveTest, RenewsThePinThoughTheAppsHaveNoCreditLeft) {
