@@ -36,6 +36,8 @@ struct ConsumerInfo {
   uint64_t ack_floor = 0;                    // stream sequence: this one and all before it are settled
   uint64_t ack_floor_consumer_sequence = 0;  // the same by consumer sequence; with ack_policy: all that of the last ACK
   bool term_reason = true;                   // the server understands "+TERM reason" (from 2.10.4)
+  // It says so when a pull's time is over, whatever it is at. 2.9.10 does not if it has a message for it just then.
+  bool tells_expiry = true;
 
   // The ack wait of attempt `num_delivered` (from 1).
   absl::Duration AckWait(uint64_t num_delivered) const;

@@ -61,9 +61,8 @@ absl::Duration PullWindow::Expires(const Demand& demand) const {
   const absl::Duration limit = limits_.max_request_expires;
   const absl::Duration most =
       limit > absl::ZeroDuration() ? std::min(options_.pull_expires, limit) : options_.pull_expires;
-  // 2.9.10 ends a pull without a word if its time is over just when there is a message for it: there pulls end by being
-  // fulfilled, or in idleness. Servers that take a TERM's reason are newer.
-  const absl::Duration pace = limits_.term_reason ? std::max(pace_, kShortest) : most;
+  // Else pulls end by being fulfilled, or in idleness.
+  const absl::Duration pace = limits_.tells_expiry ? std::max(pace_, kShortest) : most;
   return std::min({most, pace, std::max(demand.wanted_for, kLeastExpires)});
 }
 

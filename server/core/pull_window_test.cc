@@ -104,7 +104,7 @@ TEST_F(PullWindowTest, APullIsOpenForTheTimeThatAFewMessagesTake) {
 // Mutation: an Expires() that does not ask. A drain then waits 2 s for a word that never comes.
 TEST_F(PullWindowTest, WithAServerThatEndsPullsInSilenceTheyAreLong) {
   ConsumerInfo info;
-  info.term_reason = false;  // 2.9
+  info.tells_expiry = false;
   window_.SetLimits(info);
   ASSERT_TRUE(window_.Open(Wants(100), 0).has_value());
   window_.OnMessages(50);

@@ -128,6 +128,7 @@ absl::Status Durable::About(const absl::Status& status) const {
 ConsumerInfo Durable::Parse(const json& body) const {
   ConsumerInfo info = ParseConsumerInfo(body, timers_->now());
   info.term_reason = info.term_reason && !connection_->refuses_term_reason();
+  info.tells_expiry = info.term_reason;  // 2.10.27 and 2.15.2 do; which one was the first was not looked into
   return info;
 }
 

@@ -54,6 +54,7 @@ TEST_P(DurableTest, EnsureCreatesIt) {
   EXPECT_EQ(info->max_ack_pending, 1000);
   EXPECT_EQ(info->num_pending, 0u);
   EXPECT_EQ(info->term_reason, VersionAtLeast(10, 4));
+  EXPECT_EQ(info->tells_expiry, VersionAtLeast(10, 4));
   const json config = ConfigOnServer();
   EXPECT_EQ(config["durable_name"], "worker");
   EXPECT_EQ(config["filter_subject"], "s.a");
