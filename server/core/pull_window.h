@@ -31,7 +31,7 @@ class PullWindow {
 
   // A pull is open for no less: where nobody waits any longer, what it brings is for the next one who asks.
   static constexpr absl::Duration kLeastExpires = absl::Milliseconds(100);
-  // A pull costs the server and us about what a message does: an eighth of one for each message.
+  // An eighth of a request more for each message; a choice, not a measurement.
   static constexpr uint64_t kPerPull = 8;
   // The least time that kPerPull are waited for. Between two pulls is a round trip without one.
   static constexpr absl::Duration kShortest = absl::Milliseconds(50);
