@@ -56,7 +56,7 @@ TEST_P(KillTest, App) {
   StartLoad(kRate);
   std::vector<Excuse> excuses;
   for (int kill = 0; kill < kKills; ++kill) {
-    AppProcess& app = StartApp({.work_ms = 2, .concurrency = 4});
+    AppProcess& app = StartApp({.work_ms = 20, .concurrency = 4});  // so that it holds something whenever it ends
     ASSERT_TRUE(AwaitHandledBy(app, 100));
     app.Kill();
     excuses.push_back({Why::kKilled, absl::Now()});
