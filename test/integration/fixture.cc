@@ -58,8 +58,9 @@ AppProcess& IntegrationTest::StartApp(const AppOptions& options) {
   return *apps_.back();
 }
 
-bool IntegrationTest::AwaitHandled(uint64_t more) {
-  const uint64_t goal = HandledSoFar() + more;
+bool IntegrationTest::AwaitHandled(uint64_t more) { return AwaitHandledInAll(HandledSoFar() + more); }
+
+bool IntegrationTest::AwaitHandledInAll(uint64_t goal) {
   const bool reached = Eventually([&] { return HandledSoFar() >= goal; });
   EXPECT_TRUE(reached) << HandledSoFar() << " are handled, not " << goal;
   return reached;

@@ -37,9 +37,10 @@ class IntegrationTest : public testing::TestWithParam<std::string> {
   AppProcess& StartApp(const AppOptions& options = {});
   void StartLoad(int rate) { load_ = std::make_unique<Load>(options_.nats_url, kSubject, rate); }
 
-  // Lines that apps have written so far, and waiting for more of them.
+  // Lines that apps have written so far, and waiting for more of them, or for so many in all.
   uint64_t HandledSoFar() { return handled_.Read().size(); }
   bool AwaitHandled(uint64_t more);
+  bool AwaitHandledInAll(uint64_t goal);
   // Ends the load, waits until everything is handled and settled, and strikes the balance.
   Account SettleUp(const std::vector<Excuse>& excuses = {});
 
