@@ -66,8 +66,8 @@ sluice::Handler MakeHandler(const Options& options, HandledWriter& writer, const
                                                      (lasts || handled.num_delivered == 1));
     if (options.mode == "spans") {
       char span[128];
-      std::snprintf(span, sizeof(span), "span-%s-%lu-%ld-%d", std::string(message.key()).c_str(),
-                    handled.stream_sequence, begin_us, fails ? 0 : 1);
+      std::snprintf(span, sizeof(span), "span-%s-%lu-%ld-%d-%lu", std::string(message.key()).c_str(),
+                    handled.stream_sequence, begin_us, fails ? 0 : 1, handled.num_delivered);
       told.Write(span);
     }
     if (fails) return sluice::Nak();
