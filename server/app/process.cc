@@ -63,7 +63,7 @@ absl::Status Process::Start() {
   loop_.Post([this] {
     daemon_->WhenDraining([this] {
       mark_->Remove();
-      connection_->StayAsIs();
+      connection_->StayWhileUp();
       server_->SetServing(false);
     });
   });
@@ -154,9 +154,6 @@ void Process::Terminate(DrainedCallback drained) {
 
 void Process::LogIn(const config::Nats& nats, jetstream::Connection::ReplaceCallback news) {
   loop_.Post([this, options = ToConnectionOptions(nats), news = std::move(news)]() mutable {
-    if (daemon_->phase() != core::Daemon::Phase::kServing) {
-      return news(absl::FailedPreconditionError("the daemon drains"));
-    }
     connection_->Replace(std::move(options), std::move(news));
   });
 }

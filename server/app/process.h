@@ -47,7 +47,7 @@ class Process {
   void Terminate(DrainedCallback drained);
 
   // Moves to a connection to NATS with this login, see jetstream::Connection::Replace(); `news` as there, on the loop.
-  // A daemon that drains stays with what it has.
+  // A daemon that drains stays with what it has, unless that is down.
   void LogIn(const config::Nats& nats, jetstream::Connection::ReplaceCallback news);
 
   // Ends the gRPC side, then the NATS side. After the drain; takes a few seconds at most. An error: what was sent last

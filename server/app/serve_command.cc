@@ -75,19 +75,20 @@ int FailConfiguration(const std::vector<config::Problem>& problems) {
   _exit(kExitUnsettled);
 }
 
-// Waits for the signal to end, and keeps the configuration current until then; then waits for the drain.
+// Waits for the signal to end, then for the drain. Keeps the configuration current all the while: a drain that has lost
+// its login to NATS needs the next one.
 core::Daemon::Report AwaitDrained(Signals& signals, Process& process, Reloader& reloader,
                                   std::unique_ptr<StderrLog>& log) {
   ReportSlot slot;
   bool interrupted = false;
   bool terminating = false;
   while (true) {
-    const int signal = signals.Wait(terminating ? absl::InfiniteDuration() : reloader.interval());
+    const int signal = signals.Wait(reloader.interval());
     if (const std::optional<core::Daemon::Report> report = slot.Get()) return *report;
     if (signal == Signals::kWoken) continue;
     if (signal == Signals::kNothing || signal == Signals::kReload) {
       if (signal == Signals::kNothing) reloader.Look();
-      if (signal == Signals::kReload && !terminating) reloader.Reload("SIGHUP");
+      if (signal == Signals::kReload) reloader.Reload("SIGHUP");
       continue;
     }
     if (signal == SIGINT && interrupted) QuitAtOnce(process, std::move(log));

@@ -186,6 +186,7 @@ void Connection::OnUp() {
   if (connected_) OnDown();  // it went and came before the loop heard of it
   if (++ups_ > 1) ++status_.reconnects;
   connected_ = true;
+  if (stays_while_up_) successor_ = nullptr;
   status_.last_error.clear();
   dial_backoff_.Reset();
   LearnServer();
@@ -218,7 +219,15 @@ void Connection::OnGivenUp(const std::string& why) {
 
 // --- another natsConnection takes over ---
 
+void Connection::StayWhileUp() {
+  stays_while_up_ = true;
+  if (connected_) successor_ = nullptr;
+}
+
 void Connection::Replace(ConnectionOptions options, ReplaceCallback news) {
+  if (stays_while_up_ && connected_) {
+    return news(absl::FailedPreconditionError("the daemon drains, with the connection that it has"));
+  }
   absl::StatusOr<NatsPtr<natsOptions>> nats_options = MakeNatsOptions(options);
   if (!nats_options.ok()) {
     base::LogError("the login to NATS cannot be used; what was before stays",
@@ -268,6 +277,7 @@ void Connection::OnSuccessorDialled(NatsPtr<natsConnection> raw) {
   // Behind the flush the server has all that was written to the connection before, so that the order of the verdicts is
   // kept over the move. It holds up the loop for one round trip.
   const bool seamless = nats_ != nullptr && IsUp();
+  if (seamless && stays_while_up_) return fail("the one before is up again");
   if (seamless && natsConnection_FlushTimeout(nats_->get(), absl::ToInt64Milliseconds(kMoveFlushTimeout)) != NATS_OK) {
     return fail("the server does not answer on the connection before");
   }

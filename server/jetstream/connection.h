@@ -61,8 +61,9 @@ class Connection {
   // tried. The API prefix stays.
   using ReplaceCallback = absl::AnyInvocable<void(const absl::Status& status)>;
   void Replace(ConnectionOptions options, ReplaceCallback news);
-  // Gives up what Replace() is still trying.
-  void StayAsIs() { successor_ = nullptr; }
+  // From now on it is replaced only while it is down: what Replace() is still trying, or is to try, is given up as long
+  // as it is up.
+  void StayWhileUp();
 
   // Told right after this call if it is connected, then of each change.
   void AddListener(Listener* listener);
@@ -152,6 +153,7 @@ class Connection {
   std::shared_ptr<NatsConnection> nats_;  // shared with tasks of the side thread; null while dialling
   Options nats_options_;                  // of nats_
   std::unique_ptr<Successor> successor_;  // null: none is wanted
+  bool stays_while_up_ = false;
   struct Retired {
     std::shared_ptr<NatsConnection> nats;
     std::unique_ptr<Inbox> replies;

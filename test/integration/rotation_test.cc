@@ -1,4 +1,5 @@
 // Secrets and configurations that change under a running daemon, as the kubelet changes them.
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -164,6 +165,28 @@ TEST_P(RotationTest, ADrainRightAfterARotation) {
   MountSecret(kNew);
   ASSERT_TRUE(AwaitLog("moved to a new connection to NATS"));
   EXPECT_EQ(daemon_->Terminate(), 0);
+  EXPECT_EQ(daemon_->Reported("unsettled"), 0);
+  apps_.clear();
+  daemon_ = std::make_unique<DaemonProcess>(dir_.path(), yaml_);
+  ASSERT_TRUE(daemon_->AwaitReady().ok());
+  StartApp();
+  const Account account = SettleUp();
+  EXPECT_CLEAN(account);
+  EXPECT_TRUE(account.late.empty());
+}
+
+// The server refuses the login that the drain began with, before the kubelet has brought its successor.
+TEST_P(RotationTest, ADrainWithoutALoginTakesTheNextOne) {
+  ASSERT_TRUE(Start({kOld}));
+  StartApp({.work_ms = 5, .concurrency = 8, .credit = 64});
+  StartLoad(500);
+  ASSERT_TRUE(AwaitHandled(500));
+  ASSERT_TRUE(server_->Reload(Admitting({kNew})).ok());
+  ASSERT_TRUE(Eventually([&] { return !daemon_->Status().nats().connected(); }));
+  daemon_->Signal(SIGTERM);
+  ASSERT_TRUE(AwaitLog("terminating"));
+  MountSecret(kNew);
+  EXPECT_EQ(daemon_->Wait(), 0);
   EXPECT_EQ(daemon_->Reported("unsettled"), 0);
   apps_.clear();
   daemon_ = std::make_unique<DaemonProcess>(dir_.path(), yaml_);
