@@ -5,6 +5,7 @@ import pathlib
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -27,6 +28,9 @@ class Container:
                                             env={**os.environ, **(env or {})})
         self.signalled_at = None  # SIGTERM
         self.ended_at = None
+        # Of its own, as who plays the kubelet is busy elsewhere when a quick one ends.
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
         self.sigkilled = False  # by the kubelet, at the end of the grace period
         self.by_fault = False  # by a fault of the storm's
 
@@ -42,9 +46,13 @@ class Container:
 
     def poll(self):
         code = self.process.poll()
-        if code is not None and self.ended_at is None:
-            self.ended_at = time.monotonic()
+        if code is not None:
+            self._watcher.join()
         return code
+
+    def _watch(self):
+        self.process.wait()
+        self.ended_at = time.monotonic()
 
     def kill(self):
         """As the kubelet does when time is up."""
