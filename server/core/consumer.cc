@@ -80,6 +80,7 @@ absl::StatusOr<Session*> Consumer::Open(const OpenRequest& request, AppStream* s
   auto owned = std::make_unique<Session>(this, timers_, ++last_session_, request, stream);
   Session* session = owned.get();
   sessions_.emplace(session->number(), std::move(owned));
+  departed_ = false;
   Session* predecessor = nullptr;
   if (!request.client_id.empty()) predecessor = std::exchange(by_client_id_[request.client_id], session);
   std::vector<Claim> claims = ReadTokens(request);
@@ -130,6 +131,7 @@ void Consumer::TellOpened(Session* session, const OpenRequest& request, OpenedNo
 }
 
 void Consumer::OnStreamHalfClosed(Session* session) {
+  NoteDeparture(session);
   session->FinishStream(absl::OkStatus());
   TakeBack(session->Queued());
   HandBack(session);
@@ -165,6 +167,9 @@ void Consumer::EndResumeWindows() {
   }
 }
 
+// Before it ends, as its app wished. A call is followed by the next one.
+void Consumer::NoteDeparture(const Session* session) { departed_ = sessions_.size() == 1 && !session->unary(); }
+
 // The session has no stream any more, and holds nothing.
 void Consumer::EndSession(Session* session) {
   auto it = by_client_id_.find(session->client_id());
@@ -189,6 +194,7 @@ void Consumer::ConfirmSession(uint64_t number) {
     report.phases[static_cast<int>(DrainPhase::kConfirming)] = timers_->now() - asked;
     session->Tell(DrainedNotice{report});
     session->FinishStream(absl::OkStatus());
+    NoteDeparture(session);
     GiveBack(session->Held());  // only what has expired
     EndSession(session);
   });
@@ -235,6 +241,7 @@ void Consumer::OnArrivals(absl::Span<Message> batch) {
 
 void Consumer::OnPullEnded() {
   FlushReleases();
+  ArmReadyTimer();
   if (lanes_ == nullptr) return;
   if (pin_ != nullptr) {
     pin_->OnPullEnded(intake_.caught_up());
@@ -270,8 +277,9 @@ void Consumer::HandOut() {
   if (const Delivery* probe = dispatcher_.RunOne()) health_.BeginProbe(probe);
 }
 
-// What found no app for as long as one may take to come back goes to other pods.
+// What found no app for as long as one may take to come back goes to other pods; at once, if none is to come back.
 void Consumer::ArmReadyTimer() {
+  if (departed_ && !drain_.active() && !NakWouldBounce()) GiveBack(dispatcher_.Take(timers_->now()));
   const absl::Time oldest = dispatcher_.oldest();
   if (oldest == absl::InfiniteFuture() || drain_.active()) {
     ready_timer_.Cancel();

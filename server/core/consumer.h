@@ -176,6 +176,7 @@ class Consumer final : private Intake::Owner,
   void TellState();
   void TellOpened(Session* session, const OpenRequest& request, OpenedNotice opened = {});
   void EndSession(Session* session);
+  void NoteDeparture(const Session* session);
   void Unlink(Delivery* delivery);
   void Remove(Delivery* delivery);
   void PutBack(Delivery* delivery);
@@ -307,6 +308,7 @@ class Consumer final : private Intake::Owner,
   uint64_t last_session_ = 0;
   std::map<uint64_t, std::unique_ptr<Session>> sessions_;  // by number, so that replays go through them in one order
   absl::flat_hash_map<std::string, Session*> by_client_id_;
+  bool departed_ = false;  // the last app ended its stream itself, so that none is on its way back
 
   UnaryAccess unary_;
   const TokenCodec* const tokens_;

@@ -106,5 +106,31 @@ TEST_F(DispatcherTest, WhatFindsNoAppGoesBackAfterTheResumeWindow) {
   EXPECT_EQ(consumer().gauges().buffered, 0u);
 }
 
+TEST_F(DispatcherTest, WhatTheLastAppLeavesBehindGoesBackOnceThePullIsOver) {
+  Start();
+  RecordingStream app;
+  Session* session = Open(&app, 3);
+  source_->SendRange(1, 1);
+  session->OnHalfClosed();
+  source_->SendRange(2, 2);  // of the pull that was open
+  EXPECT_EQ(Sent(), test::Strings()) << "a NAK would bounce";
+  source_->EndPull(PullStatus::Kind::kExpired, 1);
+  loop_.RunFor(absl::ZeroDuration());
+  EXPECT_EQ(Sent(), (test::Strings{"NAK ack.1.1", "NAK ack.2.1"}));
+}
+
+TEST_F(DispatcherTest, WhatWaitsForASiblingStaysWhenAnAppLeaves) {
+  Start();
+  RecordingStream app, sibling;
+  Session* session = Open(&app, 1);
+  Session* stays = Open(&sibling, 1);
+  source_->SendRange(1, 3);  // more than was asked for
+  session->OnHalfClosed();
+  loop_.RunFor(options_.resume_window - absl::Milliseconds(1));
+  EXPECT_EQ(Sent(), (test::Strings{"NAK ack.1.1"}));
+  Settle(stays, {sibling.id_of(2)});
+  EXPECT_EQ(sibling.sequences(), (Numbers{2, 3}));
+}
+
 }  // namespace
 }  // namespace sluice::core

@@ -227,7 +227,7 @@ const char* Ledger::BlameForRelease(const Attempt& attempt, const Fate& fate) co
     if (daemon.ordered() && (FollowsItsPredecessor(attempt) || IsBeyondTheShare(attempt))) return nullptr;
     const int owner = OwnerOf(attempt);
     if (StandsBy(owner) || NobodyWants(owner) || GathersAnew(owner)) return nullptr;
-    if (daemon.caller_gone >= fate.lease_from) return nullptr;
+    if (daemon.departed || daemon.caller_gone >= fate.lease_from) return nullptr;
     return now() >= fate.lease_from + daemon.options.resume_window ? nullptr : "unseen, and NAKed while serving";
   }
   const StreamRecord& stream = streams_.at(fate.stream);

@@ -187,6 +187,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
     std::unordered_map<uint64_t, uint64_t> attempt_of;  // by delivery id
     // The NAKs of this instant, to see that they ascend.
     absl::Time caller_gone = absl::InfinitePast();  // of a Fetch, which may have got something without our knowing
+    bool departed = false;                          // the last app has ended its stream itself, and no other has come
     absl::Time release_time;
     struct Released {
       uint64_t sequence = 0;
@@ -318,6 +319,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   bool ExtendedInDoubt(const Attempt& naked) const;
   bool IsForsaken(const Fate& fate) const;
   bool IsComingBack(const StreamRecord& stream) const;
+  void NoteDeparture(int stream);
   bool MayBeAdopting(const Attempt& attempt, core::Verdict verdict, int daemon) const;
   const char* BlameForReport(const DaemonRecord& record) const;
   void CheckReleaseOrder(const Attempt& attempt, const Fate& fate);

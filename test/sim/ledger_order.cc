@@ -132,7 +132,7 @@ const char* Ledger::BlameForNoRetry(const Attempt& attempt, const Fate& fate) co
   // A durable made anew counts its deliveries from 1 again, while what failed here before is kept.
   if (attempt.incarnation > 1) return nullptr;
   // A Fetch may have had it without our knowing, and went away.
-  if (daemon.caller_gone >= fate.said_at) return nullptr;
+  if (daemon.departed || daemon.caller_gone >= fate.said_at) return nullptr;
   // It was due, and found no app; or one before it did.
   if (now() >= fate.said_at + daemon.options.resume_window || FollowsItsPredecessor(attempt)) return nullptr;
   return "NAKed instead of tried again from here";

@@ -115,6 +115,20 @@ void Ledger::OnStreamOpening(int stream, int daemon, const core::OpenRequest& re
   record.daemon = daemon;
   record.request = request;
   record.credit = request.credit;
+  daemons_.at(daemon).departed = false;
+}
+
+// Its app has ended it; there may be others, or some that may come back.
+void Ledger::NoteDeparture(int stream) {
+  const int daemon = streams_.at(stream).daemon;
+  DaemonRecord& record = daemons_.at(daemon);
+  record.departed = std::none_of(streams_.begin(), streams_.end(), [&](const auto& entry) {
+    const auto& [number, other] = entry;
+    if (number == stream || other.daemon != daemon || other.replaced) return false;
+    const bool may_resume = other.broken && !other.request.client_id.empty() && !other.held.empty() &&
+                            now() < other.broken_at + record.options.resume_window;
+    return other.open || may_resume;
+  });
 }
 
 // A stream that comes back in time keeps what it names; all else of its predecessor is given out again.
@@ -323,6 +337,7 @@ void Ledger::OnFinished(int stream, const absl::Status& status) {
   record.open = false;
   daemons_.at(record.daemon).turbulent = true;
   if (record.drained_told) record.held.clear();
+  if (record.drained_told && record.app_drains) NoteDeparture(stream);
   record.claims.clear();
   if (record.drained_told && !status.ok()) Fail(absl::StrCat("drained, then ended with an error: stream ", stream));
   if (must_tell && status.ok() && !record.drained_told) Fail(absl::StrCat("ended without Drained: stream ", stream));
@@ -360,6 +375,7 @@ void Ledger::OnHalfClosed(int stream) {
   daemons_.at(record.daemon).turbulent = true;
   record.open = false;
   record.held.clear();
+  NoteDeparture(stream);
 }
 
 // -------------------------------------------------------------------------------------------------------------

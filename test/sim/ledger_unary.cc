@@ -26,6 +26,7 @@ void Ledger::OnFetching(int stream, int daemon, const core::FetchRequest& reques
   record.request.credit = record.credit;
   record.request.max_batch = request.batch;
   record.request.confirm_settlements = true;
+  daemons_.at(daemon).departed = false;
 }
 
 void Ledger::OnFetched(int stream, const core::FetchResult& result) {
