@@ -9,6 +9,7 @@
 #include "base/mailbox.h"
 #include "jetstream/header_block.h"
 #include "jetstream/nats_message.h"
+#include "jetstream/nats_private.h"
 #include "jetstream/pull_status.h"
 #include "jetstream/server_url.h"
 #include "jetstream/server_version.h"
@@ -378,6 +379,14 @@ absl::Status Connection::PublishRequest(const char* subject, const char* reply, 
   if (!IsUp()) return absl::UnavailableError("not connected to NATS");
   return ToStatus(
       natsConnection_PublishRequest(nats_->get(), subject, reply, payload.data(), static_cast<int>(payload.size())));
+}
+
+// A failure shows in cnats's reading thread.
+void Connection::Flush() {
+  if (!IsUp() || natsConn_lockAndRetain == nullptr || natsConn_bufferFlush == nullptr) return;
+  natsConn_lockAndRetain(nats_->get());
+  natsConn_bufferFlush(nats_->get());
+  natsConn_unlockAndRelease(nats_->get());
 }
 
 absl::Status Connection::PublishMessage(natsMsg* msg) {

@@ -79,6 +79,8 @@ class Connection {
   // All while connected only. Written by cnats's flusher, within about 1 ms, in order.
   absl::Status Publish(const char* subject, absl::string_view payload);
   absl::Status PublishRequest(const char* subject, const char* reply, absl::string_view payload);
+  // Writes what was published now, with a cnats that can.
+  void Flush();
   // With headers, as only a natsMsg can have them; it stays the caller's.
   absl::Status PublishMessage(natsMsg* msg);
   // Not blocking: the callback comes on the loop, once, unless the connection or the listener goes first. UNAVAILABLE:

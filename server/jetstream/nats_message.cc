@@ -4,8 +4,20 @@
 
 #include "jetstream/ack_subject.h"
 #include "jetstream/header_block.h"
+#include "jetstream/nats_private.h"
 
 namespace sluice::jetstream {
+namespace {
+
+void Free(void* msg) {
+  if (natsMsg_free != nullptr) {
+    natsMsg_free(msg);
+  } else {
+    natsMsg_Destroy(static_cast<natsMsg*>(msg));
+  }
+}
+
+}  // namespace
 
 absl::string_view HeaderBlockOf(const natsMsg* msg) {
   const char* reply = natsMsg_GetReply(msg);
@@ -30,7 +42,7 @@ core::Message ToMessage(NatsPtr<natsMsg> msg) {
     message.data = absl::string_view(natsMsg_GetData(msg.get()), static_cast<size_t>(natsMsg_GetDataLength(msg.get())));
     if (const absl::string_view block = HeaderBlockOf(msg.get()); !block.empty()) message.headers = ParseHeaders(block);
   }
-  message.owner = {msg.release(), [](void* owned) { natsMsg_Destroy(static_cast<natsMsg*>(owned)); }};
+  message.owner = {msg.release(), Free};
   return message;
 }
 

@@ -155,6 +155,7 @@ void JetStreamSource::SendPull(const core::PullRequest& request) {
   const std::string reply = absl::StrCat(inbox_->prefix(), request.id);
   // A failure is the connection's, which tells of it; the pull ends with that.
   connection_->PublishRequest(pull_subject_.c_str(), reply.c_str(), json).IgnoreError();
+  connection_->Flush();
 }
 
 void JetStreamSource::OnArrivals() {
