@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "client-sdk/cpp/poller.h"
 #include "client-sdk/cpp/subscription.h"
 #include "client-sdk/cpp/utf8.h"
 #include "client-sdk/cpp/worker.h"
@@ -86,7 +87,7 @@ class Client::Connection {
       std::erase_if(sessions_, [](const auto& known) { return known.expired(); });
       sessions_.push_back(session);
     }
-    return std::make_unique<internal::Subscription>(std::move(session), channel_, workers, std::move(work));
+    return std::make_unique<internal::Subscription>(std::move(session), channel_, poller_, workers, std::move(work));
   }
 
   void Stop() {
@@ -115,6 +116,7 @@ class Client::Connection {
 
   ClientOptions options_;  // constant after construction, like the channel
   std::shared_ptr<grpc::Channel> channel_;
+  const std::shared_ptr<internal::Poller> poller_ = std::make_shared<internal::Poller>();
 
   std::mutex mutex_;  // guards what follows
   std::map<std::string, int> consumptions_;

@@ -7,8 +7,8 @@
 
 #include "client-sdk/cpp/turn.h"
 
-// The session's own thread, and gRPC's; what the app's threads call is in session_app.cc, what the daemon tells in
-// session_notices.cc.
+// The session's own thread, and the poller's; what the app's threads call is in session_app.cc, what the daemon tells
+// in session_notices.cc.
 namespace sluice::internal {
 namespace {
 
@@ -34,17 +34,17 @@ Session::Session(SessionOptions options)
       hand_back_at_(SteadyClock::now() + Ending::kForever),
       tell_stats_at_(SteadyClock::now() + (hooks_.wants_stats() ? kTellStats : Ending::kForever)) {}
 
-void Session::Run(v1::ConsumerService::Stub& stub) {
+void Session::Run(v1::ConsumerService::Stub& stub, Poller& poller) {
   TellState(State::kConnecting, "");
   grpc::Status end;
   do {
-    end = RunStream(stub);
+    end = RunStream(stub, poller);
   } while (AwaitRetry(end));
   Close(end);
 }
 
-grpc::Status Session::RunStream(v1::ConsumerService::Stub& stub) {
-  Stream stream(shared_from_this(), &stub);
+grpc::Status Session::RunStream(v1::ConsumerService::Stub& stub, Poller& poller) {
+  Stream stream(shared_from_this(), &stub, &poller);
   Lock lock(mutex_);
   stream_ = &stream;
   reads_over_ = released_ = false;
@@ -223,7 +223,7 @@ void Session::TellOutcomes(const Confirmations::Dues& due) {
 }
 
 // ---------------------------------------------------------------------------------------------------------------
-// gRPC's threads
+// The poller's thread
 
 void Session::OnDeliveries(std::shared_ptr<Frame> frame) {
   {

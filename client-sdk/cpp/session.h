@@ -19,6 +19,7 @@
 #include "client-sdk/cpp/inbox.h"
 #include "client-sdk/cpp/ledger.h"
 #include "client-sdk/cpp/outbox.h"
+#include "client-sdk/cpp/poller.h"
 #include "client-sdk/cpp/stream.h"
 #include "sluice/options.h"
 
@@ -45,14 +46,15 @@ struct SessionOptions {
 //                            '---(the app's drain is over, Stop(), a permanent error)---> closed
 //
 // Its own thread, in Run(), opens the streams, reads their notices, calls the hooks and waits; deliveries go from
-// gRPC's thread to the inbox, verdicts from the app's threads to the outbox. How it ends is the Ending's to say, what
-// it owes is in the Ledger. Shared by its Subscription and by every frame, as a Message may outlive the Consumption.
+// the poller's thread to the inbox, verdicts from the app's threads to the outbox. How it ends is the Ending's to say,
+// what it owes is in the Ledger. Shared by its Subscription and by every frame, as a Message may outlive the
+// Consumption.
 class Session : public std::enable_shared_from_this<Session> {
  public:
   explicit Session(SessionOptions options);
 
   // Until closed. The calling thread is the session's own.
-  void Run(v1::ConsumerService::Stub& stub);
+  void Run(v1::ConsumerService::Stub& stub, Poller& poller);
 
   // --- for the app; any thread ---
   Inbox& inbox() { return inbox_; }
@@ -84,7 +86,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void OnThrown(const std::string& what);
   void Forget(Frame& frame);
 
-  // --- for Stream; gRPC's threads ---
+  // --- for Stream; the poller's thread ---
   void OnDeliveries(std::shared_ptr<Frame> frame);
   void OnNotice(std::shared_ptr<Frame> frame);
   void OnReadsOver();
@@ -96,7 +98,7 @@ class Session : public std::enable_shared_from_this<Session> {
   using Lock = std::unique_lock<std::mutex>;
 
   // Own thread.
-  grpc::Status RunStream(v1::ConsumerService::Stub& stub);
+  grpc::Status RunStream(v1::ConsumerService::Stub& stub, Poller& poller);
   v1::ConsumeRequest OpenRequest();
   void Serve(Stream& stream, Lock& lock);
   void HandleNotice(Stream& stream, Lock& lock);

@@ -4,10 +4,13 @@
 
 namespace sluice::internal {
 
-Subscription::Subscription(std::shared_ptr<Session> session, const std::shared_ptr<grpc::Channel>& channel, int workers,
-                           Work work)
-    : session_(std::move(session)), stub_(v1::ConsumerService::NewStub(channel)), work_(std::move(work)) {
-  threads_.emplace_back([this] { session_->Run(*stub_); });
+Subscription::Subscription(std::shared_ptr<Session> session, const std::shared_ptr<grpc::Channel>& channel,
+                           std::shared_ptr<Poller> poller, int workers, Work work)
+    : session_(std::move(session)),
+      stub_(v1::ConsumerService::NewStub(channel)),
+      poller_(std::move(poller)),
+      work_(std::move(work)) {
+  threads_.emplace_back([this] { session_->Run(*stub_, *poller_); });
   for (int i = 0; i < workers; ++i) threads_.emplace_back([this] { work_(*session_); });
 }
 

@@ -4,6 +4,7 @@
 #include <thread>
 #include <vector>
 
+#include "client-sdk/cpp/poller.h"
 #include "client-sdk/cpp/session.h"
 #include "client-sdk/cpp/worker.h"
 
@@ -14,7 +15,8 @@ namespace sluice::internal {
 class Subscription {
  public:
   // No workers: the app takes the messages from the inbox itself.
-  Subscription(std::shared_ptr<Session> session, const std::shared_ptr<grpc::Channel>& channel, int workers, Work work);
+  Subscription(std::shared_ptr<Session> session, const std::shared_ptr<grpc::Channel>& channel,
+               std::shared_ptr<Poller> poller, int workers, Work work);
   Subscription(const Subscription&) = delete;
   Subscription& operator=(const Subscription&) = delete;
   ~Subscription();
@@ -24,6 +26,7 @@ class Subscription {
  private:
   const std::shared_ptr<Session> session_;
   const std::unique_ptr<v1::ConsumerService::Stub> stub_;
+  const std::shared_ptr<Poller> poller_;
   const Work work_;
   std::vector<std::thread> threads_;
 };

@@ -16,9 +16,9 @@ namespace sluice {
 ///
 ///     options.key = [](const sluice::Message& m) { return m.header("Customer").value_or(""); };
 ///
-/// Empty: in no order. Called on gRPC's thread for each message as it arrives, so it should be quick; a message whose
-/// key function throws naks, as if its handler had thrown. Keys are told apart by a hash of 64 bits: two that share one
-/// are merely in order with each other.
+/// Empty: in no order. Called on the client's gRPC thread for each message as it arrives, so it should be quick; a
+/// message whose key function throws naks, as if its handler had thrown. Keys are told apart by a hash of 64 bits: two
+/// that share one are merely in order with each other.
 class Key {
  public:
   Key() = default;  ///< the daemon's key
