@@ -34,7 +34,7 @@ class PullWindow {
   // An eighth of a request more for each message; a choice, not a measurement.
   static constexpr uint64_t kPerPull = 8;
   // The least time that kPerPull are waited for. Between two pulls is a round trip without one.
-  static constexpr absl::Duration kShortest = absl::Milliseconds(50);
+  static constexpr absl::Duration kShortest = absl::Milliseconds(20);
 
   // What the server allows; with each CONSUMER.INFO.
   void SetLimits(const ConsumerInfo& info);

@@ -91,11 +91,11 @@ TEST_F(PullWindowTest, APullIsOpenForTheTimeThatAFewMessagesTake) {
   EXPECT_EQ(open(), absl::Milliseconds(200)) << "in which 8 come at 40 in a second";
   end(100, absl::Milliseconds(1));
   EXPECT_EQ(open(), PullWindow::kShortest);
-  for (int ms = 100; ms < 1000; ms *= 2) {
-    end(0, PullWindow::kShortest);
-    EXPECT_EQ(open(), absl::Milliseconds(ms));
+  for (absl::Duration twice = 2 * PullWindow::kShortest; twice < absl::Seconds(1); twice *= 2) {
+    end(0, twice / 2);
+    EXPECT_EQ(open(), twice);
   }
-  end(0, absl::Milliseconds(800));
+  end(0, absl::Milliseconds(640));
   EXPECT_EQ(open(), absl::Seconds(1)) << "and no longer";
   end(1, absl::Seconds(1));
   EXPECT_EQ(open(), absl::Seconds(1)) << "a message now and then costs no more pulls";
