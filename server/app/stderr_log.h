@@ -1,17 +1,14 @@
 #pragma once
 
 #include <atomic>
-#include <memory>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <thread>
 
 #include "base/log.h"
 #include "config/config.h"
-
-namespace spdlog {
-class logger;
-namespace details {
-class thread_pool;
-}
-}  // namespace spdlog
 
 namespace sluice::app {
 
@@ -31,10 +28,18 @@ class StderrLog final : public base::LogSink {
   void Write(base::Severity severity, absl::string_view message, const std::vector<base::LogField>& fields) override;
 
  private:
+  void Run();
+
   std::atomic<base::Severity> level_;
   std::atomic<config::LogFormat> format_;
-  std::shared_ptr<spdlog::details::thread_pool> thread_;
-  std::shared_ptr<spdlog::logger> logger_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::string> lines_;  // guarded by mutex_, like what follows; takes no memory for lines that do not wait
+  size_t lost_ = 0;
+  bool ending_ = false;
+
+  std::thread thread_;  // last: it uses the others
 };
 
 }  // namespace sluice::app
