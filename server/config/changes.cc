@@ -28,7 +28,7 @@ void Flatten(const Json& value, const std::string& path, Flat* flat) {
 
 Flat FlatOf(const Config& config) {
   Flat flat;
-  Flatten(Schema().print(config), "", &flat);
+  Flatten(Schema()->print(config), "", &flat);
   return flat;
 }
 

@@ -134,8 +134,9 @@ Loaded Parse(absl::string_view yaml, const std::string& file, absl::Span<const O
     Apply(override, tree);
     origins[override.key] = override.origin;
   }
-  Reader reader(file, std::move(origins), Schema().keys, &environment);
-  Schema().read(reader, tree, loaded.config);
+  const auto schema = Schema();
+  Reader reader(file, std::move(origins), schema->keys, &environment);
+  schema->read(reader, tree, loaded.config);
   FillIn(loaded.config);
   Check(loaded.config, reader);
   ReadSecrets(loaded.config.nats, reader);

@@ -54,8 +54,9 @@ void RemoveReadSecrets(Json& nats) {
 Json ToJson(const Config& config) {
   Config defaults;
   defaults.consumers.emplace_back();
-  const Json by_default = Schema().print(defaults);
-  Json json = WithoutEmpty(Schema().print(config), by_default);
+  const auto schema = Schema();
+  const Json by_default = schema->print(defaults);
+  Json json = WithoutEmpty(schema->print(config), by_default);
   RemoveReadSecrets(json["nats"]);
   for (Json& consumer : json["consumers"]) consumer = WithoutEmpty(consumer, by_default["consumers"][0]);
   return json;

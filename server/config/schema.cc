@@ -332,9 +332,6 @@ Kind<Config> ConfigKind() {
 
 }  // namespace
 
-const Kind<Config>& Schema() {
-  static const auto* const schema = new Kind<Config>(ConfigKind());
-  return *schema;
-}
+std::unique_ptr<const Kind<Config>> Schema() { return std::make_unique<const Kind<Config>>(ConfigKind()); }
 
 }  // namespace sluice::config

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "config/config.h"
@@ -9,6 +10,9 @@ namespace sluice::config {
 
 // Every key of the file, declared once: its name, type, default, limits and meaning. Parsing, printing, suggestions for
 // misspelt keys and docs/configuration.md all follow this one table.
-const Kind<Config>& Schema();
+//
+// Made for whoever uses it, and gone with them: it is as large as all else on an idle daemon's heap, and a daemon looks
+// at it when it starts and when its file has changed.
+std::unique_ptr<const Kind<Config>> Schema();
 
 }  // namespace sluice::config
