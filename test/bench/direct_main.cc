@@ -1,6 +1,6 @@
 // bench_direct URL STREAM COUNT [--latency]: an app on cnats alone. It consumes as the daemon does (an explicit
-// durable, one pull of 256 open at a time, an ack for each message) and says how long COUNT messages took. What the
-// daemon costs is what lies between the two.
+// durable, one pull of 256 open at a time and written at once, an ack for each message) and says how long COUNT
+// messages took. What the daemon costs is what lies between the two.
 #include <nats/nats.h>
 
 #include <CLI/CLI.hpp>
@@ -9,6 +9,7 @@
 #include <future>
 #include <string>
 
+#include "jetstream/nats_private.h"
 #include "test/bench/latency.h"
 #include "test/bench/measure.h"
 
@@ -83,6 +84,10 @@ class App {
     Require(natsConnection_PublishRequestString(connection_, subject.c_str(), kInbox,
                                                 "{\"batch\":256,\"expires\":1000000000}"),
             "pull");
+    if (natsConn_bufferFlush == nullptr) return;
+    natsConn_lockAndRetain(connection_);
+    natsConn_bufferFlush(connection_);
+    natsConn_unlockAndRelease(connection_);
   }
 
   natsConnection* const connection_;
