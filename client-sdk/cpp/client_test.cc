@@ -107,6 +107,20 @@ TEST_F(ClientTest, QuickVerdictsShareRequests) {
   EXPECT_LT(stream->settle_requests(), kFrames * kPerFrame / 4u);
 }
 
+TEST_F(ClientTest, AVerdictWaitsForNoOtherHandler) {
+  std::promise<void> told;
+  auto both_told = told.get_future();
+  const auto consumption = client_.Consume("orders", {.credit = {.messages = 4096}}, [&](Message& m) {
+    if (m.stream_sequence() == 3) both_told.wait();
+    return Ack();
+  });
+  auto stream = Accept();
+  stream->Deliver(1, 4);  // the first two are done at once; the third is at work until they are told
+  stream->AwaitVerdicts(2);
+  told.set_value();
+  stream->AwaitVerdicts(4);
+}
+
 TEST_F(ClientTest, TheCreditFollowsTheHandlers) {
   const auto consumption = client_.Consume("orders", [](Message&) { return Ack(); });
   auto stream = Accept();

@@ -12,10 +12,10 @@ Message MessageOf(const std::shared_ptr<Frame>& frame, const Held* held) {
 }  // namespace
 
 void Inbox::Push(std::shared_ptr<Frame> frame) {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (closed_) return;
   frames_.push_back(std::move(frame));
-  WakeNext();
+  WakeNext(lock);
 }
 
 std::optional<Message> Inbox::Next(std::shared_ptr<Frame>& frame) {
@@ -55,8 +55,9 @@ std::shared_ptr<Frame> Inbox::Find(size_t most, Time until, std::vector<Lanes::W
     if (!halted_) StartSome(most, started, garbage);
     const bool claimable = !halted_ && started.empty() && !frames_.empty();
     if (!started.empty() || claimable) {
-      if (!frames_.empty() || lanes_.ready()) WakeNext();  // one wakes the next as long as there is something for it
-      return claimable ? frames_.front() : nullptr;
+      std::shared_ptr<Frame> front = claimable ? frames_.front() : nullptr;
+      if (!frames_.empty() || lanes_.ready()) WakeNext(lock);  // as long as there is something for the next one
+      return front;
     }
     if (!garbage.empty()) {
       lock.unlock();
@@ -74,7 +75,7 @@ std::shared_ptr<Frame> Inbox::Find(size_t most, Time until, std::vector<Lanes::W
     }
     --waiting_;
     if (!in_time) {
-      WakeNext();  // in case it was this one who was woken
+      WakeNext(lock);  // in case it was this one who was woken
       return nullptr;
     }
   }
@@ -127,12 +128,15 @@ void Inbox::StartWaiting(size_t most, Lanes::Taker taker, std::vector<Lanes::Wai
 }
 
 void Inbox::Leave(uint64_t lane) {
-  std::lock_guard lock(mutex_);
-  if (lanes_.Leave(lane)) WakeNext();
+  std::unique_lock lock(mutex_);
+  if (lanes_.Leave(lane)) WakeNext(lock);
 }
 
-void Inbox::WakeNext() {
-  if (waiting_ > 0) changed_.notify_one();
+// Only without the mutex: else who wakes would wait for it at once.
+void Inbox::WakeNext(std::unique_lock<std::mutex>& lock) {
+  const bool wake = waiting_ > 0;
+  lock.unlock();
+  if (wake) changed_.notify_one();
 }
 
 void Inbox::Pause() {

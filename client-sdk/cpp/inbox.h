@@ -51,7 +51,7 @@ class Inbox {
   // With the mutex.
   void StartSome(size_t most, std::vector<Lanes::Waiting>& started, Garbage& garbage);
   void StartWaiting(size_t most, Lanes::Taker taker, std::vector<Lanes::Waiting>& started, Garbage& garbage);
-  void WakeNext();
+  void WakeNext(std::unique_lock<std::mutex>& lock);  // unlocks
 
   std::atomic<bool> halted_{true};  // paused or closed; written under the mutex
   std::mutex mutex_;

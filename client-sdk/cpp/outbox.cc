@@ -81,6 +81,7 @@ Outbox::Step Outbox::Next() {
   if (!queue_.empty()) {
     request_ = std::move(queue_.front());
     queue_.pop_front();
+    if (queue_.empty()) back_ids_ = 0;
     ++taken_;
     in_flight_ = true;
     return Step::kWrite;

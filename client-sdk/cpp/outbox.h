@@ -32,6 +32,7 @@ class Outbox {
   Step Next();
   void Done() { in_flight_ = false; }
   bool in_flight() const { return in_flight_; }
+  int back_ids() const { return back_ids_; }                      // in the last request that waits
   const v1::ConsumeRequest& request() const { return request_; }  // the one in flight
   uint64_t taken() const { return taken_; }                       // ordinal of the last request that Next() gave out
 

@@ -16,6 +16,11 @@ using google::protobuf::util::TimeUtil;
 using std::chrono::system_clock;
 
 constexpr auto kTellStats = std::chrono::seconds(1);
+// How long a verdict may wait for others to go with, once one has gone out. Far below what a handler is noticed to
+// take; long enough for a frame of quick ones.
+constexpr auto kWriteEvery = std::chrono::milliseconds(1);
+// A daemon whose credit is used up waits for verdicts: no more than this part of it does.
+constexpr uint32_t kPartOfCredit = 8;
 // What comes too late for its fetch waits so long for the next one.
 constexpr auto kKeepForNextFetch = std::chrono::seconds(1);
 
@@ -32,6 +37,7 @@ Session::Session(SessionOptions options)
       credit_(MakeWindow(options_)),
       ledger_(options_.style == Style::kFetched ? 0 : credit_.most(), options_.consume.remembered),
       hand_back_at_(SteadyClock::now() + Ending::kForever),
+      write_at_(hand_back_at_),
       tell_stats_at_(SteadyClock::now() + (hooks_.wants_stats() ? kTellStats : Ending::kForever)) {}
 
 void Session::Run(v1::ConsumerService::Stub& stub, Poller& poller) {
@@ -78,7 +84,7 @@ v1::ConsumeRequest Session::OpenRequest() {
 
 void Session::Serve(Stream& stream, Lock& lock) {
   while (true) {
-    const auto until = std::min({ending_.give_up(), hand_back_at_, tell_stats_at_});
+    const auto until = std::min({ending_.give_up(), hand_back_at_, write_at_, tell_stats_at_});
     if (!done_ && !notice_ && !ending_.due()) changed_.wait_until(lock, until);
     if (done_) return;
     if (notice_) {
@@ -132,6 +138,13 @@ void Session::DoChores(Lock& lock) {
   if (now >= hand_back_at_) {
     hand_back_at_ = now + Ending::kForever;
     Tell(ledger_.HandBack());
+    Write(lock);
+    lock.lock();
+  }
+  if (now >= write_at_) {
+    // While handlers are at work this looks again by itself: none of them has to wake it.
+    const bool at_work = outbox_.back_ids() > 0 || now - wrote_at_ < kWriteEvery;
+    write_at_ = now + (at_work ? kWriteEvery : Ending::kForever);
     Write(lock);
     lock.lock();
   }
@@ -205,8 +218,20 @@ void Session::Tell(const std::vector<Settlement>& settlements) {
 void Session::Write(Lock& lock) {
   Stream* const stream = stream_;  // lives while a write is in flight
   const Outbox::Step step = outbox_.Next();
+  if (step == Outbox::Step::kWrite) wrote_at_ = SteadyClock::now();
   lock.unlock();
   if (step != Outbox::Step::kNothing) stream->Perform(step, outbox_.request());
+}
+
+// A request for each verdict of a quick handler would cost more than all else that is done for it.
+void Session::WriteSoon(Lock& lock) {
+  const auto now = SteadyClock::now();
+  const bool enough = static_cast<uint32_t>(outbox_.back_ids()) * kPartOfCredit >= asked_;
+  if (enough || now - wrote_at_ >= kWriteEvery) return Write(lock);
+  const bool wake = write_at_ > now + kWriteEvery;
+  if (wake) write_at_ = wrote_at_ + kWriteEvery;
+  lock.unlock();
+  if (wake) changed_.notify_all();
 }
 
 void Session::Announce(Lock& lock) {

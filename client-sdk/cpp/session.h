@@ -63,6 +63,8 @@ class Session : public std::enable_shared_from_this<Session> {
   bool Settle(Held& held, const Verdict& verdict, std::function<void(Outcome)> told = {});
   // Those that have no verdict yet, and were not moved away.
   void SettleAll(std::span<Message> messages, const Verdict& verdict);
+  // What a handler's thread has settled goes out now: it looks for its next frame.
+  void Flush();
   bool confirms() const { return options_.consume.confirm; }
   void InProgress(Held& held);
   void LeaveLane(Held& held);
@@ -128,8 +130,9 @@ class Session : public std::enable_shared_from_this<Session> {
   void KeepForNextFetch();
   bool HandsBack() const;  // what waits: the daemon knows of the drain, and it is not to be worked off here
   void Tell(const std::vector<Settlement>& settlements);
-  void Write(Lock& lock);     // unlocks
-  void Announce(Lock& lock);  // unlocks: what the ledger has cancelled is told
+  void Write(Lock& lock);      // unlocks
+  void WriteSoon(Lock& lock);  // unlocks
+  void Announce(Lock& lock);   // unlocks: what the ledger has cancelled is told
 
   const SessionOptions options_;
   Hooks hooks_;
@@ -158,9 +161,11 @@ class Session : public std::enable_shared_from_this<Session> {
   bool released_ = false;
   std::optional<grpc::Status> done_;
   std::chrono::milliseconds max_lease_{0};  // 0: not told
+  SteadyClock::time_point wrote_at_;
 
   // Chores of its own thread.
   SteadyClock::time_point hand_back_at_;  // what waits for nobody
+  SteadyClock::time_point write_at_;      // verdicts that wait for more
   SteadyClock::time_point tell_stats_at_;
   Stats told_stats_;
 };

@@ -13,8 +13,13 @@ bool Session::Settle(Held& held, const Verdict& verdict, std::function<void(Outc
   Confirmations::Dues due;
   Lock lock(mutex_);
   if (held.settled) return false;
+  const bool awaited = static_cast<bool>(told);
   SettleOne(held, verdict, std::move(told), due);
-  Write(lock);
+  if (options_.style == Style::kHandled && !awaited) {
+    WriteSoon(lock);
+  } else {
+    Write(lock);
+  }
   LeaveLane(held);
   TellOutcomes(due);
   return true;
@@ -32,6 +37,11 @@ void Session::SettleAll(std::span<Message> messages, const Verdict& verdict) {
   Write(lock);
   for (Held* held : settled) LeaveLane(*held);
   TellOutcomes(due);
+}
+
+void Session::Flush() {
+  Lock lock(mutex_);
+  Write(lock);
 }
 
 // With the mutex.

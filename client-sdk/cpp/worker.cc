@@ -53,6 +53,7 @@ void HandleMessages(Session& session, const Handler& handler) {
     const Turn turn(*message);  // ends after the message
     HandleOne(session, handler, *message);
     message.reset();
+    if (!frame || frame->exhausted()) session.Flush();
   }
 }
 
