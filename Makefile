@@ -5,7 +5,7 @@
 BUILD_PACKAGES := \
   build-essential ccache cmake git lld ninja-build pkg-config python3 \
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc \
-  libnats-dev libabsl-dev libcli11-dev libyaml-cpp-dev nlohmann-json3-dev libssl-dev \
+  libnats-dev libabsl-dev libcli11-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libssl-dev \
   libcivetweb-dev prometheus-cpp-dev
 TEST_PACKAGES := \
   libgtest-dev libgmock-dev libsqlite3-dev zlib1g-dev nats-server openssl procps prometheus \

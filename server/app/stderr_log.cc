@@ -1,50 +1,31 @@
 #include "app/stderr_log.h"
 
-#include <poll.h>
-#include <unistd.h>
+#include <spdlog/async.h>
+#include <spdlog/sinks/stdout_sinks.h>
 
-#include <cerrno>
 #include <cstdio>
-#include <utility>
 
-#include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "app/log_format.h"
 
 namespace sluice::app {
-namespace {
-
-// Waits for the reader; nothing helps if there is none.
-void WriteAll(absl::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
-    if (written >= 0) {
-      text.remove_prefix(static_cast<size_t>(written));
-    } else if (errno == EAGAIN) {
-      pollfd ready = {STDERR_FILENO, POLLOUT, 0};
-      poll(&ready, 1, -1);
-    } else if (errno != EINTR) {
-      return;
-    }
-  }
-}
-
-}  // namespace
 
 StderrLog::StderrLog(const config::Log& options)
-    : level_(options.level), format_(options.format), thread_([this] { Run(); }) {
+    : level_(options.level),
+      format_(options.format),
+      thread_(std::make_shared<spdlog::details::thread_pool>(kQueuedLines, 1)) {
+  logger_ = std::make_shared<spdlog::async_logger>("sluice", std::make_shared<spdlog::sinks::stderr_sink_st>(), thread_,
+                                                   spdlog::async_overflow_policy::overrun_oldest);
+  logger_->set_pattern("%v");  // lines come formatted
   base::SetLogSink(this);
 }
 
 StderrLog::~StderrLog() {
   base::SetLogSink(nullptr);
-  {
-    std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  changed_.notify_one();
-  thread_.join();
-  if (lost_ > 0) std::fprintf(stderr, "sluice: %zu log lines were lost, as standard error was not read\n", lost_);
+  const size_t lost = thread_->overrun_counter();
+  logger_ = nullptr;
+  thread_ = nullptr;  // joins, with the queue empty
+  if (lost > 0) std::fprintf(stderr, "sluice: %zu log lines were lost, as standard error was not read\n", lost);
 }
 
 void StderrLog::Set(const config::Log& options) {
@@ -54,31 +35,8 @@ void StderrLog::Set(const config::Log& options) {
 
 void StderrLog::Write(base::Severity severity, absl::string_view message, const std::vector<base::LogField>& fields) {
   const auto format = format_.load(std::memory_order_relaxed) == config::LogFormat::kJson ? FormatJson : FormatText;
-  std::string line = format(absl::Now(), severity, message, fields);
-  line += '\n';
-  {
-    std::lock_guard lock(mutex_);
-    if (lines_.size() == kQueuedLines) {
-      lines_.pop_front();
-      ++lost_;
-    }
-    lines_.push_back(std::move(line));
-  }
-  changed_.notify_one();
-}
-
-// One line at a time: what waits can still be counted as lost only while it is in the queue.
-void StderrLog::Run() {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    changed_.wait(lock, [this] { return ending_ || !lines_.empty(); });
-    if (lines_.empty()) return;
-    const std::string line = std::move(lines_.front());
-    lines_.pop_front();
-    lock.unlock();
-    WriteAll(line);
-    lock.lock();
-  }
+  const std::string line = format(absl::Now(), severity, message, fields);
+  logger_->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
 }
 
 }  // namespace sluice::app

@@ -1,14 +1,17 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
-#include <deque>
-#include <mutex>
-#include <string>
-#include <thread>
+#include <memory>
 
 #include "base/log.h"
 #include "config/config.h"
+
+namespace spdlog {
+class logger;
+namespace details {
+class thread_pool;
+}
+}  // namespace spdlog
 
 namespace sluice::app {
 
@@ -17,7 +20,7 @@ namespace sluice::app {
 // base's sink for its lifetime; made before other threads log, and destroyed after.
 class StderrLog final : public base::LogSink {
  public:
-  static constexpr size_t kQueuedLines = 8192;
+  static constexpr size_t kQueuedLines = 2048;  // spdlog takes 0.4 KiB for each at once
 
   explicit StderrLog(const config::Log& options);
   ~StderrLog() override;  // when all is written
@@ -28,18 +31,10 @@ class StderrLog final : public base::LogSink {
   void Write(base::Severity severity, absl::string_view message, const std::vector<base::LogField>& fields) override;
 
  private:
-  void Run();
-
   std::atomic<base::Severity> level_;
   std::atomic<config::LogFormat> format_;
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::string> lines_;  // guarded by mutex_, like what follows; takes no memory for lines that do not wait
-  size_t lost_ = 0;
-  bool ending_ = false;
-
-  std::thread thread_;  // last: it uses the others
+  std::shared_ptr<spdlog::details::thread_pool> thread_;
+  std::shared_ptr<spdlog::logger> logger_;
 };
 
 }  // namespace sluice::app
