@@ -85,29 +85,33 @@ absl::StatusOr<Session*> Consumer::Open(const OpenRequest& request, AppStream* s
   if (!request.client_id.empty()) predecessor = std::exchange(by_client_id_[request.client_id], session);
   std::vector<Claim> claims = ReadTokens(request);
   if (predecessor != nullptr) HandOver(predecessor, session, Named(request, claims));
+  // In a drain a last delivery goes to an app at once, maybe to this one: not before its `Opened`.
+  const bool late = drain_.active();
+  if (predecessor != nullptr && !late) TakeBackLost(predecessor);
   Welcome(session, request, std::move(claims));
+  if (predecessor != nullptr && late) TakeBackLost(predecessor);
   if (predecessor != nullptr) EndSession(predecessor);
   Pump();
   return session;
 }
 
-// To a new stream of the same client. What the app does not name was lost on its way to it.
+// To a new stream of the same client.
 void Consumer::HandOver(Session* predecessor, Session* session, const std::vector<uint64_t>& resume) {
   predecessor->FinishStream(absl::AbortedError("another stream was opened with this client_id"));
   const absl::flat_hash_set<uint64_t> named(resume.begin(), resume.end());
-  std::vector<Delivery*> lost;
   for (Delivery* delivery : predecessor->Held()) {
-    if (named.contains(delivery->id)) {
-      predecessor->Drop(delivery);
-      session->Adopt(delivery);
-    } else {
-      lost.push_back(delivery);
-    }
+    if (!named.contains(delivery->id)) continue;
+    predecessor->Drop(delivery);
+    session->Adopt(delivery);
   }
+}
+
+// What the app does not name was lost on its way to it.
+void Consumer::TakeBackLost(Session* predecessor) {
   if (drain_.active()) {
-    GiveBack(lost);
+    GiveBack(predecessor->Held());
   } else {
-    TakeBack(lost);
+    TakeBack(predecessor->Held());
   }
   TakeBack(predecessor->Queued());
 }

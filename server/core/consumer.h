@@ -171,6 +171,7 @@ class Consumer final : private Intake::Owner,
   void OnUnpinned() override;
 
   void HandOver(Session* predecessor, Session* session, const std::vector<uint64_t>& resume);
+  void TakeBackLost(Session* predecessor);
   void OnHealthChanged();
   void HandOut();
   void TellState();

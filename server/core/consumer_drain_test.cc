@@ -209,6 +209,37 @@ TEST_F(ConsumerDrainTest, AnAppMayComeBackDuringTheDrainForWhatItHolds) {
   EXPECT_EQ(daemon_.phase(), Daemon::Phase::kDrained);
 }
 
+// Seed 3824 of AckAll: a message came before `Opened`, which is the first word on a stream.
+TEST_F(ConsumerDrainTest, ALastDeliveryThatItsAppHasLostComesAfterOpened) {
+  class Strict final : public AppStream {
+   public:
+    bool writable() const override { return true; }
+    void Deliver(absl::Span<const Delivery* const> batch) override {
+      EXPECT_TRUE(opened);
+      given += batch.size();
+    }
+    void Tell(Notice notice) override { opened |= std::holds_alternative<OpenedNotice>(notice); }
+    void Finish(absl::Status) override {}
+    bool opened = false;
+    size_t given = 0;
+  };
+  ConsumerInfo info;
+  info.max_deliver = 1;
+  Start(info);
+  RecordingStream app;
+  Session* session = Open(&app, 2, "worker-1");
+  source_->SendRange(1, 1);
+  session->OnBroken();
+  daemon_.Drain(absl::Seconds(10));
+  Fence();
+  Strict again;
+  OpenRequest request;
+  request.consumer = "orders";
+  request.client_id = "worker-1";
+  ASSERT_TRUE(daemon_.Open(request, &again).ok());
+  EXPECT_EQ(again.given, 1u);
+}
+
 TEST_F(ConsumerDrainTest, WithoutNatsItWaitsForAReconnectUntilTheDeadline) {
   Start();
   RecordingStream app;

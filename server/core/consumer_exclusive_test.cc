@@ -64,6 +64,21 @@ TEST_F(ExclusiveTest, ANewPinHandsOutNothingBeforeAllOutstandingIsHere) {
   EXPECT_THAT(stream_.sequences(), ElementsAre(1, 2));
 }
 
+// Mutation: it goes by its last answer.
+TEST_F(ExclusiveTest, ANewLeaderIsAskedWhoIsPinned) {
+  StartPinned(1, 2);
+  BecomeActive();
+  ASSERT_THAT(stream_.sequences(), ElementsAre(1));
+  source_->EndPull(Kind::kLeadershipChange);
+  Settle(session_, {stream_.id_of(1)});
+  EXPECT_THAT(stream_.sequences(), ElementsAre(1));
+  loop_.RunFor(absl::ZeroDuration());
+  source_->EndRenewal();
+  EXPECT_THAT(stream_.sequences(), ElementsAre(1)) << "nobody is pinned, which proves nothing";
+  AnswerInfo(1, 2);
+  EXPECT_THAT(stream_.sequences(), ElementsAre(1, 2));
+}
+
 // Mutation: no DropUnseenTwins().
 TEST_F(ExclusiveTest, AnAckSettlesWhatCameAgainMeanwhile) {
   StartPinned(1, 2);

@@ -263,7 +263,9 @@ bool Consumer::Merge(Message& message, absl::Time sent) {
   const auto it = adopted_.find(message.stream_sequence);
   if (it == adopted_.end()) return false;
   Delivery* delivery = it->second;
-  if (message.num_delivered <= delivery->message.num_delivered) {  // of a durable that was made anew
+  // A durable that was made anew counts from 1 again, and comes past any number.
+  const bool made_anew = delivery->consumer_created_ns != intake_.info().created_ns;
+  if (made_anew || message.num_delivered <= delivery->message.num_delivered) {
     adopted_.erase(it);
     return false;
   }

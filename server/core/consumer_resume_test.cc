@@ -358,6 +358,24 @@ TEST_F(ResumeTest, ARedeliveryOfWhatAnAppIsAtIsNotHandedOutButGetsItsVerdict) {
   EXPECT_EQ(Sent(), (Strings{"NAK ack.1.2", "ACK ack.2.2"}));
 }
 
+// Whatever its number, it is another message's life: what its namesake delivered is not in it (seed 10534 of
+// Everything). Mutation: Merge() that goes by the number alone.
+TEST_F(ResumeTest, WhatADurableMadeAnewDeliversIsNotTakenForARedelivery) {
+  Start(Info());
+  RecordingStream app;
+  const DeliveryToken token = InDoubt(1);
+  Session* session = Resume(&app, {token});
+  ConsumerInfo anew = Info();
+  anew.created_ns = kCreated + 1;
+  source_->listener->OnAttached(anew);
+  std::vector<Message> again;
+  again.push_back(test::MakeMessage(1, 2));
+  source_->Send(std::move(again));
+  EXPECT_EQ(app.sequences(), Numbers{1});
+  Settle(session, {IdOf(app, token)}, Verdict::kNak);
+  EXPECT_THAT(Sent(), IsEmpty()) << "still in doubt";
+}
+
 TEST_F(ResumeTest, OnceItIsSettledARedeliveryIsHandedOut) {
   Start(Info());
   RecordingStream app;

@@ -211,8 +211,11 @@ void Intake::OnPullStatus(const PullStatus& status) {
         PullLater();
       }
       break;
-    case Kind::kLimitExceeded:
     case Kind::kLeadershipChange:
+      if (pin_ != nullptr) pin_->OnNewLeader();
+      PullLater();
+      break;
+    case Kind::kLimitExceeded:
     case Kind::kServerShutdown:
     case Kind::kUnknown:
       PullLater();

@@ -62,6 +62,10 @@ void Pin::OnWrongPin() {
   if (!draining_ && !id_.empty()) Lose();
 }
 
+// It knows nothing of pins: the next pull that gets a message is pinned, whosever it is, and our last answer says
+// nothing of that.
+void Pin::OnNewLeader() { GatherAgain(); }
+
 void Pin::OnRenewalEnded(const PullStatus& status) {
   const auto renewal =
       std::find_if(renewals_.begin(), renewals_.end(), [&](const Renewal& one) { return one.id == status.pull_id; });

@@ -76,6 +76,8 @@ class Pin final : private Takeover::Owner {
   void OnPullEnded(absl::Time caught_up);
   // The server says that our pin is no longer in force.
   void OnWrongPin();
+  // The consumer has another leader, or will have.
+  void OnNewLeader();
   void OnRenewalEnded(const PullStatus& status);
   void OnInfo(const absl::StatusOr<ConsumerInfo>& info);
   void OnUnpinned(const absl::Status& status);

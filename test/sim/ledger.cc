@@ -136,7 +136,7 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
               attempt.number, attempt.stream_sequence, static_cast<int>(settlement.verdict));
   if (!awaiting_adoption_.empty() && awaiting_since_ < now()) return Fail("extended, and nobody brought it back");
   if (!sending.confirm && MayBeAdopting(attempt, settlement.verdict, sending.owner)) {
-    fate.extended_at = awaiting_since_ = now();
+    fate.extended_at = fate.in_progress_at = awaiting_since_ = now();
     awaiting_adoption_.insert(attempt.number);
     return;
   }
@@ -172,6 +172,7 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
     case Verdict::kInProgress:
       if (fate.sent) blame = "in progress, after a verdict";
       if (now() > fate.own_deadline || fate.expired) blame = "in progress, after the ack deadline";
+      fate.in_progress_at = now();
       fate.own_deadline = now() + AckWait(attempt);
       fate.ends_first = absl::InfiniteFuture();
       break;

@@ -148,6 +148,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
     absl::Time retry_due = absl::InfinitePast();  // not before
     bool replaced = false;                        // unseen, by another attempt at its message
     bool acked_by_twin = false;                   // replaced so, and an app here has acked that one
+    bool acked_by_namesake = false;               // the same, of another durable of the name: may still be here
     // Of dead letters.
     bool said_in_drain = false;  // its verdict came while its daemon or its app was draining
     bool buried = false;         // its dead letter was sent
@@ -157,11 +158,12 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
     // Brought back by token (ledger_resume.cc).
     int adopter = 0;  // the daemon that has it; 0: the one it was sent to
     absl::Time adopted_at = absl::InfinitePast();
-    absl::Time extended_at = absl::InfinitePast();
-    absl::Time settled_at = absl::InfiniteFuture();  // on the server, by a verdict on it
-    bool foreign = false;                            // its content is not with its daemon
-    bool in_doubt = false;                           // JetStream may have delivered it again
-    bool let_go = false;                             // in doubt, and its app said NAK or TERM
+    absl::Time extended_at = absl::InfinitePast();     // by who adopts it
+    absl::Time in_progress_at = absl::InfinitePast();  // the last one, of anyone
+    absl::Time settled_at = absl::InfiniteFuture();    // on the server, by a verdict on it
+    bool foreign = false;                              // its content is not with its daemon
+    bool in_doubt = false;                             // JetStream may have delivered it again
+    bool let_go = false;                               // in doubt, and its app said NAK or TERM
   };
   struct DaemonRecord {
     core::ConsumerOptions options;
@@ -279,6 +281,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   void CheckFleetOrder(const Attempt& attempt);
   const char* BlameForFleetOrder(const Attempt& attempt, const Attempt& other) const;
   bool StandsBy(int daemon) const;
+  absl::Duration Fence() const;
   bool NobodyWants(int daemon) const;
   absl::Time SentAfter(const DaemonRecord& daemon) const;
   bool GathersAnew(int daemon) const;

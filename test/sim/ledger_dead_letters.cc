@@ -98,7 +98,9 @@ void Ledger::OnLetterSent(int owner, const core::DeadLetter& letter) {
   std::vector<uint64_t>& under_way = letters_under_way_[{owner, letter.stream_sequence}];
   for (uint64_t number = 0; number < fates_.size(); ++number) {
     const bool its = attempts_[number]->owner == owner && attempts_[number]->stream_sequence == letter.stream_sequence;
-    const bool tried_again = its && fates_[number].buried && fates_[number].letter_decided == decided;
+    // One whose last try is not answered yet is not tried again: another attempt, decided on in the same instant, is.
+    const bool awaits_answer = std::find(under_way.begin(), under_way.end(), number) != under_way.end();
+    const bool tried_again = its && fates_[number].buried && fates_[number].letter_decided == decided && !awaits_answer;
     if (tried_again && !fates_[number].letter_stored) return under_way.push_back(number);  // it was judged then
   }
   // Which attempt at its message it is about is not in it: the latest that may be.

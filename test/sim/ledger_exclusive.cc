@@ -32,6 +32,14 @@ absl::Time Ledger::SentAfter(const DaemonRecord& daemon) const {
   return distrusts && daemon.pulled_at < daemon.went_on_at ? daemon.pulled_at : now();
 }
 
+// How long an answer to a renewal counts (pin.h).
+absl::Duration Ledger::Fence() const {
+  const core::ConsumerInfo info = server_->info();
+  absl::Duration ack_wait = info.ack_wait;
+  for (const absl::Duration step : info.backoff) ack_wait = std::min(ack_wait, step);
+  return std::min(info.priority_timeout, ack_wait / 2) * 0.9;
+}
+
 // It may give up the pin, and what it has.
 bool Ledger::NobodyWants(int daemon) const {
   if (!daemons_.at(daemon).exclusive()) return false;
@@ -100,6 +108,9 @@ const char* Ledger::BlameForFleetOrder(const Attempt& attempt, const Attempt& ot
   // Who cannot be given back may be given out of its turn, and for what failed for good nobody waits.
   const bool in_turn = other.stream_sequence > attempt.stream_sequence || LastAttempt(attempt);
   if (in_turn || Exhausted(other, fate) || miscounted) return nullptr;
+  // A new leader knows nothing of our pin, and has pinned another while our last answer still counts
+  // (docs/guarantees.md).
+  if (StandsBy(owner) && now() < leading_since_ + Fence()) return nullptr;
   return "given while an earlier one of its key is elsewhere";
 }
 
@@ -112,7 +123,9 @@ void Ledger::OnUnpin(int owner) {
     if (OwnerOf(*attempt) != owner) continue;
     const Fate& fate = FateOf(*attempt);
     const bool done =
-        IsForsaken(fate) || !fate.received || fate.sent || Expired(*attempt, fate) || LastAttempt(*attempt);
+        // Or by a NAK on an earlier attempt at it, which the daemon kept, finished (ack_policy: all).
+        IsForsaken(fate) || !fate.received || fate.sent || fate.taken || Expired(*attempt, fate) ||
+        LastAttempt(*attempt);
     if (!done) return Fail(absl::StrCat("unpinned before attempt ", attempt->number, " was given back"));
   }
 }

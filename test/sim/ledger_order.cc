@@ -37,6 +37,7 @@ void Ledger::ReplaceTwins(const Attempt& acked, int daemon) {
     // that the durable was made anew takes the two for twins; another may give it to an app.
     fate.replaced = true;
     fate.acked_by_twin = twin.incarnation == acked.incarnation;
+    fate.acked_by_namesake |= !fate.acked_by_twin;
   }
 }
 
@@ -157,7 +158,9 @@ bool Ledger::IsBeyondTheShare(const Attempt& attempt) const {
     for (uint64_t number : numbers) {
       const Fate& fate = fates_[number];
       const bool goes_now = fate.sent == Verdict::kNak && fate.sent_at == now();
-      if (Finished(*attempts_[number], fate) && !goes_now) continue;
+      // A daemon that has heard of the new durable keeps what that has delivered.
+      const bool may_be_here = fate.acked_by_namesake && !fate.sent && !Expired(*attempts_[number], fate);
+      if (Finished(*attempts_[number], fate) && !goes_now && !may_be_here) continue;
       const StoredMessage& message = server_->message(attempts_[number]->stream_sequence);
       ++messages;
       bytes += message.subject.size() + message.data.size();

@@ -11,6 +11,13 @@ namespace sluice::test {
 
 using core::Verdict;
 
+namespace {
+
+// What a verdict takes to the server.
+constexpr absl::Duration kOnItsWay = absl::Milliseconds(100);
+
+}  // namespace
+
 int Ledger::OwnerOf(const Attempt& attempt) const {
   const int adopter = fates_[attempt.number].adopter;
   return adopter != 0 ? adopter : attempt.owner;
@@ -201,9 +208,11 @@ bool Ledger::IsComingBack(const StreamRecord& stream) const {
 // An app has brought an earlier attempt at it to another daemon, which extends that one until the doubt is over. So
 // docs/guarantees.md says; it sets back a delayed NAK of the message.
 bool Ledger::ExtendedInDoubt(const Attempt& naked) const {
+  // The NAK may have been sent later, and have been there first.
+  const absl::Time since = std::max(naked.sent, fates_[naked.number].sent_at - kOnItsWay);
   return std::any_of(attempts_.begin(), attempts_.end(), [&](const Attempt* other) {
     const Fate& fate = fates_[other->number];
-    return other->stream_sequence == naked.stream_sequence && fate.in_doubt && fate.adopted_at > naked.sent;
+    return other->stream_sequence == naked.stream_sequence && fate.in_doubt && fate.in_progress_at > since;
   });
 }
 

@@ -89,7 +89,8 @@ void Ledger::CheckNothingLeft(int daemon) {
     const Attempt& attempt = *attempts_[number];
     const Fate& fate = fates_[number];
     if (attempt.owner != daemon || server_->pending(attempt.stream_sequence) != &attempt) continue;
-    const bool explained = fate.naked || fate.expired || fate.lost || fate.wait_over ||
+    // `taken`: NAKed by way of an earlier attempt at it, which was kept, finished (ack_policy: all).
+    const bool explained = fate.naked || fate.taken || fate.expired || fate.lost || fate.wait_over ||
                            now() >= fate.lease_from + record.options.lease_max ||
                            (record.options.ack_all && DoneByAnApp(attempt.stream_sequence) && LastAttempt(attempt)) ||
                            now() - HealthySince(daemon) < AckWait(attempt);
