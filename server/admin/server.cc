@@ -4,8 +4,8 @@
 
 namespace sluice::admin {
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, Facts facts, base::EventLoop* loop,
-                                                      const core::Daemon* daemon) {
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, const Facts& facts,
+                                                      base::EventLoop* loop, const core::Daemon* daemon) {
   std::unique_ptr<Server> server(new Server(options, facts, loop, daemon));
   auto http = HttpServer::Start(
       options.listen, [handler = &server->handler_](const Request& request) { return handler->Handle(request); });

@@ -30,8 +30,8 @@ struct ServerOptions {
 class Server {
  public:
   // Listens when it returns, and says of everything that it has not started yet.
-  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options, Facts facts, base::EventLoop* loop,
-                                                       const core::Daemon* daemon);
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options, const Facts& facts,
+                                                       base::EventLoop* loop, const core::Daemon* daemon);
   // Apps can connect, and the loop runs: /startupz turns 200, and the watchdog begins. Once.
   void SetStarted();
 

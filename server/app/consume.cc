@@ -41,7 +41,7 @@ class Lines {
 class Alarm {
  public:
   Alarm(absl::Duration delay, std::function<void()> wake)
-      : thread_([this, delay, wake = std::move(wake)](std::stop_token stop) {
+      : thread_([this, delay, wake = std::move(wake)](const std::stop_token& stop) {
           std::unique_lock lock(mutex_);
           rung_.wait_for(lock, stop, absl::ToChronoMilliseconds(delay), [] { return false; });
           if (!stop.stop_requested()) wake();

@@ -32,7 +32,7 @@ class Signals {
   // Any thread: makes Wait() return kWoken.
   void Wake();
   // Any thread: makes Wait() return SIGTERM.
-  void Terminate() { pthread_kill(waiter_, SIGTERM); }
+  void Terminate() { pthread_kill(waiter_, SIGTERM); }  // NOLINT(bugprone-bad-signal-to-kill-thread): it is waited for
 
  private:
   bool IsHangup(const siginfo_t& info) const;

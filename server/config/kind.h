@@ -122,7 +122,7 @@ Kind<T> As(Kind<int64_t> wide) {
 
 // A list, of scalars or of mappings.
 template <typename T>
-Kind<std::vector<T>> ListOf(Kind<T> kind, std::string plural) {
+Kind<std::vector<T>> ListOf(Kind<T> kind, const std::string& plural) {
   auto read = [kind, plural](Reader& reader, const YAML::Node& node, std::vector<T>& values) {
     values.clear();
     reader.Sequence(node, plural,

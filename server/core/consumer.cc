@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
-#include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "core/trace_context.h"
 
@@ -65,47 +63,6 @@ Consumer::Gauges Consumer::gauges() const {
   return gauges;
 }
 
-// --- app streams come and go ---
-
-absl::StatusOr<Session*> Consumer::Open(const OpenRequest& request, AppStream* stream) {
-  const bool returns = by_client_id_.contains(request.client_id);
-  if (drain_.active() && (!returns || drain_.phase() == DrainPhase::kClosed)) {
-    return absl::UnavailableError("the daemon is draining; reconnect, its successor takes over");
-  }
-  const size_t streams = sessions_.size() - unary_.sessions();
-  if (!returns && !request.unary && streams >= options_.max_streams) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("consumer '", options_.name, "' has ", streams, " app streams; raise max_streams or close some"));
-  }
-  auto owned = std::make_unique<Session>(this, timers_, ++last_session_, request, stream);
-  Session* session = owned.get();
-  sessions_.emplace(session->number(), std::move(owned));
-  departed_ = false;
-  Session* predecessor = nullptr;
-  if (!request.client_id.empty()) predecessor = std::exchange(by_client_id_[request.client_id], session);
-  std::vector<Claim> claims = ReadTokens(request);
-  if (predecessor != nullptr) HandOver(predecessor, session, Named(request, claims));
-  // In a drain a last delivery goes to an app at once, maybe to this one: not before its `Opened`.
-  const bool late = drain_.active();
-  if (predecessor != nullptr && !late) TakeBackLost(predecessor);
-  Welcome(session, request, std::move(claims));
-  if (predecessor != nullptr && late) TakeBackLost(predecessor);
-  if (predecessor != nullptr) EndSession(predecessor);
-  Pump();
-  return session;
-}
-
-// To a new stream of the same client.
-void Consumer::HandOver(Session* predecessor, Session* session, const std::vector<uint64_t>& resume) {
-  predecessor->FinishStream(absl::AbortedError("another stream was opened with this client_id"));
-  const absl::flat_hash_set<uint64_t> named(resume.begin(), resume.end());
-  for (Delivery* delivery : predecessor->Held()) {
-    if (!named.contains(delivery->id)) continue;
-    predecessor->Drop(delivery);
-    session->Adopt(delivery);
-  }
-}
-
 // What the app does not name was lost on its way to it.
 void Consumer::TakeBackLost(Session* predecessor) {
   if (drain_.active()) {
@@ -114,94 +71,6 @@ void Consumer::TakeBackLost(Session* predecessor) {
     TakeBack(predecessor->Held());
   }
   TakeBack(predecessor->Queued());
-}
-
-void Consumer::TellOpened(Session* session, const OpenRequest& request, OpenedNotice opened) {
-  opened.ack_wait = intake_.info_known() ? intake_.info().ack_wait : absl::ZeroDuration();
-  opened.max_lease = options_.lease_max;
-  opened.credit = session->credit();
-  opened.max_batch = request.max_batch;
-  opened.stream = options_.stream;
-  opened.durable = options_.durable;
-  absl::flat_hash_set<uint64_t> told(opened.resumed.begin(), opened.resumed.end());
-  for (const OpenedNotice::Adopted& one : opened.adopted) told.insert(one.id);
-  for (const Delivery* delivery : session->Held()) {
-    if (told.insert(delivery->id).second) opened.resumed.push_back(delivery->id);
-  }
-  session->SetOpened();
-  session->Tell(std::move(opened));
-  session->Tell(told_);
-  if (drain_.active()) session->Tell(DrainingNotice{DrainReason::kDaemon, drain_deadline_});
-}
-
-void Consumer::OnStreamHalfClosed(Session* session) {
-  NoteDeparture(session);
-  session->FinishStream(absl::OkStatus());
-  TakeBack(session->Queued());
-  HandBack(session);
-  EndSession(session);
-}
-
-void Consumer::OnStreamBroken(Session* session) {
-  if (session->held_count() > 0) health_.OnFailure();
-  TakeBack(session->Queued());
-  const bool keeps = !session->client_id().empty() && session->held_count() > 0;
-  if (keeps) {
-    session->Detach(options_.resume_window);
-    owner_->OnStreamEnded();
-    Pump();
-  } else {
-    HandBack(session);
-    EndSession(session);
-  }
-}
-
-void Consumer::OnResumeWindowOver(Session* session) {
-  HandBack(session);
-  EndSession(session);
-}
-
-void Consumer::EndResumeWindows() {
-  const auto detached = [](const auto& entry) { return !entry.second->attached(); };
-  // Looked up anew each time: the end of one may be the end of others.
-  while (true) {
-    const auto it = std::find_if(sessions_.begin(), sessions_.end(), detached);
-    if (it == sessions_.end()) return;
-    OnResumeWindowOver(it->second.get());
-  }
-}
-
-// Before it ends, as its app wished. A call is followed by the next one.
-void Consumer::NoteDeparture(const Session* session) { departed_ = sessions_.size() == 1 && !session->unary(); }
-
-// The session has no stream any more, and holds nothing.
-void Consumer::EndSession(Session* session) {
-  auto it = by_client_id_.find(session->client_id());
-  if (it != by_client_id_.end() && it->second == session) by_client_id_.erase(it);
-  waiting_opens_.erase(session->number());
-  sessions_.erase(session->number());
-  owner_->OnStreamEnded();
-  Pump();
-}
-
-void Consumer::ConfirmSession(uint64_t number) {
-  const absl::Time asked = timers_->now();
-  outbox_.Fence(asked + options_.confirm_timeout, [this, number, asked](uint64_t unconfirmed) {
-    auto it = sessions_.find(number);
-    if (it == sessions_.end()) return;
-    Session* session = it->second.get();
-    DrainReport& report = session->drain_report();
-    outbox_.FailClaims(number, kNotConfirmedInDrain);
-    FailDeadLetterClaims(number, kNotConfirmedInDrain);
-    if (floor_ != nullptr) OnResults(number, SettleOutcome::kFailed, floor_->TakeClaims(number), kNotConfirmedInDrain);
-    report.unsettled += unconfirmed;
-    report.phases[static_cast<int>(DrainPhase::kConfirming)] = timers_->now() - asked;
-    session->Tell(DrainedNotice{report});
-    session->FinishStream(absl::OkStatus());
-    NoteDeparture(session);
-    GiveBack(session->Held());  // only what has expired
-    EndSession(session);
-  });
 }
 
 // --- messages come ---
@@ -279,20 +148,6 @@ void Consumer::HandOut() {
   if (!health_.probing()) return dispatcher_.Run();
   if (!health_.may_probe()) return;
   if (const Delivery* probe = dispatcher_.RunOne()) health_.BeginProbe(probe);
-}
-
-// What found no app for as long as one may take to come back goes to other pods; at once, if none is to come back.
-void Consumer::ArmReadyTimer() {
-  if (departed_ && !drain_.active() && !NakWouldBounce()) GiveBack(dispatcher_.Take(timers_->now()));
-  const absl::Time oldest = dispatcher_.oldest();
-  if (oldest == absl::InfiniteFuture() || drain_.active()) {
-    ready_timer_.Cancel();
-  } else if (!ready_timer_.pending()) {
-    ready_timer_.SetAt(oldest + options_.resume_window, [this] {
-      GiveBack(dispatcher_.Take(timers_->now() - options_.resume_window));
-      ArmReadyTimer();
-    });
-  }
 }
 
 void Consumer::OnGiven(uint64_t count) {
@@ -397,91 +252,6 @@ void Consumer::OnResults(uint64_t session, SettleOutcome outcome, std::vector<ui
   SettleResultsNotice notice;
   notice.results.push_back({outcome, std::move(ids), std::move(detail)});
   it->second->Tell(std::move(notice));
-}
-
-void Consumer::TakeBack(absl::Span<Delivery* const> deliveries) {
-  if (fenced()) return GiveBack(deliveries);  // no app may have them any more
-  for (Delivery* delivery : deliveries) {
-    if (delivery->state == Delivery::State::kExpired) {
-      Remove(delivery);
-    } else if (delivery->foreign) {
-      GiveBack({&delivery, 1});  // its content is not here
-    } else {
-      Unlink(delivery);
-      PutBack(delivery);
-    }
-  }
-}
-
-// For the next app that takes it, unless an earlier one of its key has come meanwhile.
-void Consumer::PutBack(Delivery* delivery) {
-  if (delivery->lane != nullptr && !delivery->lane->returning) {
-    Defer(delivery);
-  } else {
-    dispatcher_.PutBack(delivery);
-  }
-}
-
-void Consumer::GiveBack(absl::Span<Delivery* const> deliveries) {
-  for (Delivery* delivery : deliveries) {
-    if (delivery->state == Delivery::State::kExpired) {
-      Remove(delivery);
-    } else {
-      GiveBackOne(delivery);
-    }
-  }
-  if (lanes_ != nullptr) StartLanes();
-  FlushReleases();
-}
-
-void Consumer::GiveBackOne(Delivery* delivery) {
-  if (delivery->foreign && (delivery->in_doubt || IsLastAttempt(*delivery))) return Forsake(delivery);
-  Session* session = delivery->session;
-  const bool held = delivery->state == Delivery::State::kHeld || delivery->state == Delivery::State::kDeadLetter;
-  Unlink(delivery);
-  if (IsLastAttempt(*delivery)) {
-    // A NAK would be the end of it.
-    if (fenced()) {
-      HandOutLastAttempt(delivery);
-    } else {
-      PutBack(delivery);
-    }
-    return;
-  }
-  if (delivery->foreign) NoteNaked(*delivery);
-  if (delivery->lane != nullptr) LeaveLane(delivery);
-  ++counters_.released;
-  Tally(session, held ? &DrainReport::naked : &DrainReport::released);
-  releasing_.PushBack(delivery);
-}
-
-// NAKs, ascending, what waits for that; unless it would come straight back, and count as one more attempt.
-void Consumer::FlushReleases() {
-  if (releasing_.empty() || NakWouldBounce()) return;
-  // Where nothing may start now, what has come of a lane that goes back is still there.
-  while (Delivery* delivery = lanes_ == nullptr ? nullptr : lanes_->TakeReturning(intake_.info().max_deliver)) {
-    GiveBackOne(delivery);
-  }
-  std::vector<Delivery*> releases;
-  while (Delivery* delivery = releasing_.PopFront()) releases.push_back(delivery);
-  std::sort(releases.begin(), releases.end(),
-            [](const Delivery* a, const Delivery* b) { return a->stream_sequence() < b->stream_sequence(); });
-  for (Delivery* delivery : releases) Release(delivery);
-  if (lanes_ != nullptr) lanes_->EndReturns();
-}
-
-void Consumer::Release(Delivery* delivery) {
-  const bool in_time = timers_->now() < delivery->ack_deadline;
-  if (in_time) return SendNak(delivery, absl::ZeroDuration());
-  if (delivery->claimant != 0) {
-    OnResults(delivery->claimant, SettleOutcome::kLate, {delivery->id}, kAckWaitOver);
-  }
-  Remove(delivery);
-}
-
-bool Consumer::NakWouldBounce() {
-  if (drain_.active()) return drain_.nak_would_bounce();
-  return intake_.pull_is_open() && dispatcher_.GetDemand().messages == 0;
 }
 
 bool Consumer::IsLastAttempt(const Delivery& delivery) const {
