@@ -3,6 +3,7 @@ import { status } from '@grpc/grpc-js';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deferred, startApp } from '../test/app';
+import { PlayedTimers } from '../test/timers';
 import { until } from '../test/until';
 import { run, type Draining, type DrainReport, type Message } from '.';
 import { v1 } from './internal/wire';
@@ -159,27 +160,29 @@ test('without a daemon there is nothing to wait for', async (t) => {
 });
 
 test('a daemon that is silent is left', async (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const timers = new PlayedTimers(t);
+  timers.enable();
   const { daemon, client } = await startApp(t);
   const orders = client.consume('orders', () => undefined);
-  t.mock.timers.reset();
+  timers.reset();
   const stream = await daemon.acceptOpened();
   await until(() => orders.stats().streams === 1, 'it is open');
-  t.mock.timers.enable({ apis: ['setTimeout'] });
+  timers.enable();
   const report = orders.drain(0);
-  t.mock.timers.tick(5_000);
-  t.mock.timers.reset();
+  timers.tick(5_000);
+  timers.reset();
   assert.equal((await report).completed, false);
   await stream.awaitDone();
 });
 
 test('a daemon that does not answer the first request is tried again', async (t) => {
+  const timers = new PlayedTimers(t);
   const { daemon, client } = await startApp(t);
-  t.mock.timers.enable({ apis: ['setTimeout'] });
+  timers.enable();
   client.consume('orders', () => undefined);
   await Promise.resolve();
-  t.mock.timers.tick(10_000);
-  t.mock.timers.reset();
+  timers.tick(10_000);
+  timers.reset();
   await daemon.acceptOpened();
 });
 
