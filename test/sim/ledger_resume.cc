@@ -76,6 +76,7 @@ void Ledger::OnAdopted(int stream, uint64_t id, const Attempt& attempt) {
   });
   if (&current == &attempt) Adopt(record, fate, attempt);
   fate.seen = true;
+  fate.buried = fate.letter_failed = false;  // its app has the say again
   fate.stream = stream;
   fate.lease_from = now();
   fate.bytes = FateOf(attempt).bytes;
