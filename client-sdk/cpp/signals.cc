@@ -63,6 +63,7 @@ std::vector<DrainReport> RunUntilSignal(const std::vector<std::reference_wrapper
   const Caught term(SIGTERM);
   AwaitEnd(consumptions);
   std::vector<DrainReport> reports;
+  reports.reserve(consumptions.size());
   for (Consumption& one : consumptions) one.StartDrain(drain_timeout);
   for (Consumption& one : consumptions) reports.push_back(one.Drain(drain_timeout));
   return reports;

@@ -40,7 +40,7 @@ const char* CodeName(grpc::StatusCode code) {
 
 }  // namespace
 
-void Events::Write(Json event) {
+void Events::Write(const Json& event) {
   const std::string line = event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   std::lock_guard lock(mutex_);
   std::fwrite(line.data(), 1, line.size(), stdout);
@@ -52,10 +52,10 @@ void Events::Exit(int code) {
   _exit(code);  // handlers may hang
 }
 
-void Told::Write(const char* event, Json fields) const {
+void Told::Write(const char* event, const Json& fields) const {
   Json whole = {{"event", event}, {"as", as_}};
   whole.update(fields);
-  events_.Write(std::move(whole));
+  events_.Write(whole);
 }
 
 void Told::Begin(const Message& message) const {

@@ -15,7 +15,7 @@ using Json = nlohmann::ordered_json;
 // What the runner is told: one JSON object a line, on standard output. Any thread.
 class Events {
  public:
-  void Write(Json event);
+  void Write(const Json& event);
   // Flushes, and ends the process; nothing is written after it.
   [[noreturn]] void Exit(int code);
 
@@ -41,7 +41,7 @@ class Told {
   void Stats(const sluice::Stats& stats) const;
 
  private:
-  void Write(const char* event, Json fields) const;
+  void Write(const char* event, const Json& fields) const;
 
   Events& events_;
   const std::string as_;
