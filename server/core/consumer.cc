@@ -241,11 +241,6 @@ void Consumer::ForwardLateAck(uint64_t id, const GoneDelivery& gone) {
   Finish(releasing, {}, {});  // in place of its NAK
 }
 
-bool Consumer::IsKept(uint64_t id) {
-  const Delivery* delivery = Find(id);
-  return delivery != nullptr && delivery->state != Delivery::State::kReleasing;
-}
-
 void Consumer::OnResults(uint64_t session, SettleOutcome outcome, std::vector<uint64_t> ids, std::string detail) {
   auto it = sessions_.find(session);
   if (it == sessions_.end() || ids.empty()) return;

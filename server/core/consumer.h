@@ -124,8 +124,6 @@ class Consumer final : private Intake::Owner,
   // On what is held no more: an ACK still spares everyone a duplicate. Pump() afterwards.
   void ForwardAck(const GoneDelivery& gone, Outbox::Claim claim);
   void ForwardLateAck(uint64_t id, const GoneDelivery& gone);
-  // It is here, and not about to be NAKed.
-  bool IsKept(uint64_t id);
   void CountNotHeld(uint64_t count) { counters_.not_held += count; }
   void OnStreamHalfClosed(Session* session);
   void OnStreamBroken(Session* session);

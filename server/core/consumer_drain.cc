@@ -103,7 +103,6 @@ void Consumer::CheckSettled() {
   for (const auto& [number, session] : sessions_) {
     if (!session->queue_empty()) return;  // the last attempts, handed out while draining
   }
-  AckFinished();
   GiveBackFinished();
   drain_.Enter(DrainPhase::kConfirming);
   // A server that is slow, or away, is waited for as long as the apps might have taken.

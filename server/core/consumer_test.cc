@@ -49,6 +49,24 @@ TEST_F(ConsumerTest, ExtendsLeasesFromReceiptOn) {
   EXPECT_EQ(source_->settled.back().verdict, Verdict::kInProgress);
 }
 
+// In its lane it is kept without end. Mutation: StartLanes() that does not start its lease.
+TEST_F(ConsumerTest, ALeaseBeginsWhenItsKeyLetsAMessageGo) {
+  options_.ordering = Ordering::kKey;
+  options_.lease_max = absl::Seconds(40);
+  Start();
+  RecordingStream app;
+  Session* session = Open(&app);
+  source_->SendRange(1, 2);
+  loop_.RunFor(absl::Seconds(30));
+  Settle(session, {app.id_of(1)});
+  ASSERT_EQ(app.sequences(), (Numbers{1, 2}));
+  loop_.RunFor(absl::Seconds(30));
+  EXPECT_EQ(app.last<LeasesEndedNotice>(), nullptr);
+  loop_.RunFor(absl::Seconds(40));
+  ASSERT_NE(app.last<LeasesEndedNotice>(), nullptr);
+  EXPECT_EQ(app.last<LeasesEndedNotice>()->ids, (Numbers{app.id_of(2)}));
+}
+
 TEST_F(ConsumerTest, RefusesMoreStreamsThanAllowed) {
   options_.max_streams = 2;
   Start();

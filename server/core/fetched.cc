@@ -169,8 +169,7 @@ std::vector<uint64_t> Fetched::ReadTargets(uint64_t number, absl::Span<const Set
       const uint64_t id = kForeignId | ++last_foreign_;
       call.positions.emplace(id, position);
       consumer_->ForwardAck(*target.foreign, {session_->number(), id});
-    } else if (auto gone = remembered_.find(target.id);
-               verdict == Verdict::kAck && gone != remembered_.end() && !consumer_->IsKept(target.id)) {
+    } else if (auto gone = remembered_.find(target.id); verdict == Verdict::kAck && gone != remembered_.end()) {
       consumer_->ForwardLateAck(target.id, gone->second);
       remembered_.erase(gone);
       late.push_back(position);

@@ -116,8 +116,7 @@ TEST_F(LateAckTest, AlsoWhatACallHasThatStillFills) {
   EXPECT_THAT(call.sequences, ElementsAre(2));
 }
 
-// A NAK that waits for the end of the open pull. Mutation: IsKept() that does not look at the state (seeds 5507 of
-// AckAll and others: "NAKed although it and all before it are finished").
+// A NAK that waits for the end of the open pull. Mutation: ForwardLateAck() that passes the ACK on, and leaves the NAK.
 TEST_F(LateAckTest, IsInTimeForWhatIsNotNakedYet) {
   Start();
   const Call& call = Fetch({.batch = 2, .lease = absl::Seconds(1)});

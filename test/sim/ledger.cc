@@ -34,6 +34,7 @@ void Ledger::OnLink(int owner, bool up) {
 
 void Ledger::OnLeaderless(absl::Time until) {
   trace_->Add("leaderless");
+  leaderless_at_ = now();
   leading_since_ = std::max(leading_since_, until);
 }
 
@@ -171,6 +172,7 @@ void Ledger::OnVerdictSent(const Attempt& attempt, const core::Settlement& settl
       break;
     case Verdict::kInProgress:
       if (fate.sent) blame = "in progress, after a verdict";
+      if (IsBeyondItsLease(attempt, fate)) blame = "extended beyond lease.max";
       if (now() > fate.own_deadline || fate.expired) blame = "in progress, after the ack deadline";
       fate.in_progress_at = now();
       fate.own_deadline = now() + AckWait(attempt);
@@ -214,6 +216,16 @@ const char* Ledger::BlameForNak(const Attempt& attempt, const Fate& fate, bool w
   if (LacksItsLetter(attempt, fate)) return nullptr;
   if (fate.said) return "NAKed what its app has settled otherwise";
   return BlameForRelease(attempt, fate);
+}
+
+// An app that hangs would have it for ever. Mutation: a StartLanes() that does not start its lease.
+bool Ledger::IsBeyondItsLease(const Attempt& attempt, const Fate& fate) const {
+  if (!IsHeld(attempt, fate) || fate.said) return false;
+  const DaemonRecord& daemon = daemons_.at(OwnerOf(attempt));
+  const StreamRecord& stream = streams_.at(fate.stream);
+  // A call's own lease ends before (CheckReturned()).
+  if (!stream.open || stream.unary || stream.app_drains || daemon.draining) return false;
+  return now() > std::max(fate.lease_from, fate.given_at) + daemon.options.lease_max;
 }
 
 // A NAK that no app asked for.

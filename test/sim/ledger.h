@@ -105,6 +105,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   void OnExhausted(const Attempt& attempt) override;
   void OnLink(int owner, bool up) override;
   void OnPull(int owner, const core::PullRequest& request) override;
+  void OnPullStatus(int owner, core::PullStatus::Kind kind) override;
   void OnIntakeClosed(int owner) override;
   void OnInfoRequested(int owner) override;
   void OnUnpin(int owner) override;
@@ -135,6 +136,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
     bool acked_before = false;                       // its app said ACK, and has brought it back since
     bool taken = false;                              // by a late NAK on an earlier attempt
     absl::Time lease_from;                           // received, or the last in-progress of its app
+    absl::Time given_at = absl::InfinitePast();      // the last time
     absl::Time own_deadline;                         // what the daemon may count on
     absl::Time ends_first = absl::InfiniteFuture();  // it came after a stall: when the daemon may take that for over
     size_t bytes = 0;
@@ -190,6 +192,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
     // The NAKs of this instant, to see that they ascend.
     absl::Time caller_gone = absl::InfinitePast();  // of a Fetch, which may have got something without our knowing
     bool departed = false;                          // the last app has ended its stream itself, and no other has come
+    absl::Time told_of_leader_at = absl::InfinitePast();  // by a pull that ended so
     absl::Time release_time;
     struct Released {
       uint64_t sequence = 0;
@@ -254,6 +257,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   absl::Time HealthySince(int daemon) const;
 
   // What is wrong with it; null: nothing.
+  bool IsBeyondItsLease(const Attempt& attempt, const Fate& fate) const;
   const char* BlameForAck(const Fate& fate, bool link_renewed) const;
   const char* BlameForNak(const Attempt& attempt, const Fate& fate, bool pull_open) const;
   const char* BlameForRelease(const Attempt& attempt, const Fate& fate) const;
@@ -361,6 +365,7 @@ class Ledger final : public ModelJetStream::Witness, public ModelDeadLetterStrea
   std::set<uint64_t> awaiting_adoption_;  // extended in this instant; their app is about to be told
   absl::Time awaiting_since_ = absl::InfinitePast();
   absl::Time leading_since_ = absl::InfinitePast();
+  absl::Time leaderless_at_ = absl::InfinitePast();  // the last time
   absl::Time deleted_at_ = absl::InfinitePast();
 };
 

@@ -32,6 +32,10 @@ absl::Time Ledger::SentAfter(const DaemonRecord& daemon) const {
   return distrusts && daemon.pulled_at < daemon.went_on_at ? daemon.pulled_at : now();
 }
 
+void Ledger::OnPullStatus(int owner, core::PullStatus::Kind kind) {
+  if (kind == core::PullStatus::Kind::kLeadershipChange) daemons_.at(owner).told_of_leader_at = now();
+}
+
 // How long an answer to a renewal counts (pin.h).
 absl::Duration Ledger::Fence() const {
   const core::ConsumerInfo info = server_->info();
@@ -108,9 +112,10 @@ const char* Ledger::BlameForFleetOrder(const Attempt& attempt, const Attempt& ot
   // Who cannot be given back may be given out of its turn, and for what failed for good nobody waits.
   const bool in_turn = other.stream_sequence > attempt.stream_sequence || LastAttempt(attempt);
   if (in_turn || Exhausted(other, fate) || miscounted) return nullptr;
-  // A new leader knows nothing of our pin, and has pinned another while our last answer still counts
-  // (docs/guarantees.md).
-  if (StandsBy(owner) && now() < leading_since_ + Fence()) return nullptr;
+  // A new leader knows nothing of our pin, and has pinned another while our last answer still counts; nor has it told
+  // us that it is new (docs/guarantees.md).
+  const bool told = daemons_.at(owner).told_of_leader_at >= leaderless_at_;
+  if (!told && StandsBy(owner) && now() < leading_since_ + Fence()) return nullptr;
   return "given while an earlier one of its key is elsewhere";
 }
 

@@ -213,6 +213,7 @@ void Ledger::OnGiven(int stream, absl::Span<const core::Delivery* const> batch) 
     fate.acked_late = false;
     fate.buried = fate.letter_failed = fate.replaced = false;
     fate.seen = true;
+    fate.given_at = now();
     fate.ends_first = absl::InfiniteFuture();
     fate.stream = stream;
     fate.bytes = delivery->bytes;

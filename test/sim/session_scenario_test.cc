@@ -30,6 +30,22 @@ TEST_F(SessionScenario, HalfCloseHandsBackAtOnce) {
   EXPECT_EQ(ack_waits_over, 0);
 }
 
+// Mutation: NoteDeparture() that does nothing: it waits for somebody to come back.
+TEST_F(SessionScenario, WhatThePullStillBringsWhenTheLastAppHasLeftGoesToAnotherPodOnceThatIsOver) {
+  options.resume_window = absl::Seconds(20);
+  TestApp& leaving = Open(StartDaemon(), {.messages = 3});
+  RunFor(absl::Milliseconds(50));
+  HalfClose(leaving);
+  Publish(2);
+  RunFor(absl::Milliseconds(50));
+  EXPECT_EQ(CountSent(Verdict::kNak), 0u) << "it would come straight back";
+  TestApp& other = Open(StartDaemon());
+  ASSERT_TRUE(
+      RunUntil([&] { return other.stream.given().size() == 2; }, options.pull_expires + absl::Milliseconds(100)));
+  EXPECT_THAT(other.stream.sequences(), ElementsAre(1, 2));
+  EXPECT_EQ(ack_waits_over, 0);
+}
+
 TEST_F(SessionScenario, WhatABrokenStreamWasNotGivenGoesToItsSibling) {
   TestDaemon& daemon = StartDaemon();
   TestApp& stuck = Open(daemon, {.messages = 3});

@@ -97,6 +97,7 @@ class ModelJetStream {
     // At the daemon.
     virtual void OnLink(int /*owner*/, bool /*up*/) {}
     virtual void OnPull(int /*owner*/, const core::PullRequest&) {}
+    virtual void OnPullStatus(int /*owner*/, core::PullStatus::Kind) {}
     virtual void OnIntakeClosed(int /*owner*/) {}
     virtual void OnInfoRequested(int /*owner*/) {}
     virtual void OnUnpin(int /*owner*/) {}

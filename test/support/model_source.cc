@@ -298,6 +298,7 @@ void ModelSource::Receive(std::vector<Frame> frames) {
     hand_over();
     const core::PullStatus& status = frame.status;
     if (status.kind != core::PullStatus::Kind::kHeartbeat && status.pull_id == open_pull_) OnPullEnded(status);
+    witness_->OnPullStatus(options_.owner, status.kind);
     listener_->OnPullStatus(status);
   }
   hand_over();
