@@ -4,7 +4,6 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <iostream>
@@ -17,7 +16,7 @@
 #include "absl/time/clock.h"
 #include "jetstream/server_version.h"
 #include "test/integration/fixture.h"
-#include "test/integration/told.h"
+#include "test/integration/span.h"
 
 namespace sluice::integration {
 namespace {
@@ -48,17 +47,6 @@ std::ostream& operator<<(std::ostream& out, const Findings& found) {
   return out << found.runs << " runs, " << found.failures << " failures, " << found.reruns << " reruns, "
              << found.inversions << " inversions, " << found.overlaps << " overlaps";
 }
-
-// One run of a handler.
-struct Span {
-  int pod = 0;
-  int key = 0;
-  uint64_t stream_sequence = 0;
-  uint64_t num_delivered = 0;
-  int64_t begin_us = 0;
-  int64_t end_us = 0;
-  bool acked = false;
-};
 
 class FleetTest : public IntegrationTest {
  protected:
@@ -132,12 +120,12 @@ class FleetTest : public IntegrationTest {
   void RestartUnderLoad();
   uint64_t CountAcked() {
     std::set<uint64_t> acked;
-    for (const Span& span : ReadSpans()) {
+    for (const Span& span : Spans()) {
       if (span.acked) acked.insert(span.stream_sequence);
     }
     return acked.size();
   }
-  std::vector<Span> ReadSpans();
+  std::vector<Span> Spans() { return ReadSpans(absl::StrCat(dir_.path(), "/told")); }
   Findings Find(Scope scope);
   void ExpectInOrder(Scope scope = Scope::kFleet);
 
@@ -146,24 +134,6 @@ class FleetTest : public IntegrationTest {
   uint64_t published_ = 0;
 };
 
-// In the order of their beginnings.
-std::vector<Span> FleetTest::ReadSpans() {
-  std::vector<Span> spans;
-  for (const auto& told : ReadTold(absl::StrCat(dir_.path(), "/told"))) {
-    int acked = 0;
-    Span span;
-    const bool is_span = std::sscanf(told.what.c_str(), "span-%d-%lu-%ld-%d-%lu", &span.key, &span.stream_sequence,
-                                     &span.begin_us, &acked, &span.num_delivered) == 5;
-    if (!is_span) continue;
-    span.pod = pod_of_app_.at(told.pid);
-    span.end_us = told.at_us;
-    span.acked = acked != 0;
-    spans.push_back(span);
-  }
-  std::sort(spans.begin(), spans.end(), [](const Span& a, const Span& b) { return a.begin_us < b.begin_us; });
-  return spans;
-}
-
 Findings FleetTest::Find(Scope scope) {
   struct Lane {
     uint64_t latest = 0;
@@ -171,8 +141,8 @@ Findings FleetTest::Find(Scope scope) {
   };
   std::map<std::pair<int, int>, Lane> lanes;
   Findings found;
-  for (const Span& span : ReadSpans()) {
-    Lane& lane = lanes[{scope == Scope::kPod ? span.pod : 0, span.key}];
+  for (const Span& span : Spans()) {
+    Lane& lane = lanes[{scope == Scope::kPod ? pod_of_app_.at(span.pid) : 0, span.key}];
     ++found.runs;
     found.failures += !span.acked;
     found.overlaps += span.begin_us < lane.busy_until;

@@ -1,14 +1,13 @@
 // ordering: key, with real processes: slow and failing handlers in two apps at one daemon, which is drained and started
 // anew in the middle.
 #include <algorithm>
-#include <cstdio>
 #include <iostream>
 #include <map>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "test/integration/fixture.h"
-#include "test/integration/told.h"
+#include "test/integration/span.h"
 
 namespace sluice::integration {
 namespace {
@@ -16,20 +15,6 @@ namespace {
 constexpr int kKeys = 20;
 constexpr int kRounds = 12;         // before the restart, and as many after it
 constexpr int kMessagesInARow = 2;  // of one key, in each round
-
-// One run of a handler.
-struct Span {
-  int key = 0;
-  uint64_t stream_sequence = 0;
-  int64_t begin_us = 0;
-  int64_t end_us = 0;
-  bool acked = false;
-
-  friend std::ostream& operator<<(std::ostream& out, const Span& span) {
-    return out << "key " << span.key << " seq " << span.stream_sequence << (span.acked ? " acked " : " failed ")
-               << span.begin_us << ".." << span.end_us;
-  }
-};
 
 class OrderTest : public IntegrationTest {
  protected:
@@ -43,27 +28,15 @@ class OrderTest : public IntegrationTest {
   }
 
   // What the handlers did, by key, in the order of their beginnings.
-  std::map<int, std::vector<Span>> ReadSpans() {
+  std::map<int, std::vector<Span>> SpansByKey() {
     std::map<int, std::vector<Span>> spans;
-    for (const auto& told : ReadTold(absl::StrCat(dir_.path(), "/told"))) {
-      Span span;
-      int acked = 0;
-      const bool is_span = std::sscanf(told.what.c_str(), "span-%d-%lu-%ld-%d", &span.key, &span.stream_sequence,
-                                       &span.begin_us, &acked) == 4;
-      if (!is_span) continue;
-      span.end_us = told.at_us;
-      span.acked = acked != 0;
-      spans[span.key].push_back(span);
-    }
-    for (auto& [key, of_key] : spans) {
-      std::sort(of_key.begin(), of_key.end(), [](const Span& a, const Span& b) { return a.begin_us < b.begin_us; });
-    }
+    for (const Span& span : ReadSpans(absl::StrCat(dir_.path(), "/told"))) spans[span.key].push_back(span);
     return spans;
   }
 
   uint64_t CountAcked() {
     uint64_t count = 0;
-    for (const auto& [key, spans] : ReadSpans()) {
+    for (const auto& [key, spans] : SpansByKey()) {
       count += std::count_if(spans.begin(), spans.end(), [](const Span& span) { return span.acked; });
     }
     return count;
@@ -95,7 +68,7 @@ TEST_P(OrderTest, OfEachKeyOneAtATimeInOrderThroughFailuresAndADrain) {
   int inversions = 0;
   int failures = 0;
   uint64_t acked = 0;
-  for (const auto& [key, spans] : ReadSpans()) {
+  for (const auto& [key, spans] : SpansByKey()) {
     for (size_t i = 0; i < spans.size(); ++i) {
       failures += !spans[i].acked;
       acked += spans[i].acked;

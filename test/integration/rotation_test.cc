@@ -79,6 +79,18 @@ class RotationTest : public IntegrationTest {
     EXPECT_EQ(daemon_->Status().nats().reconnects(), 0u);
   }
 
+  // After the drain.
+  void ExpectAllIsDoneByASuccessor() {
+    EXPECT_EQ(daemon_->Reported("unsettled"), 0);
+    apps_.clear();
+    daemon_ = std::make_unique<DaemonProcess>(dir_.path(), yaml_);
+    ASSERT_TRUE(daemon_->AwaitReady().ok());
+    StartApp();
+    const Account account = SettleUp();
+    EXPECT_CLEAN(account);
+    EXPECT_TRUE(account.late.empty());
+  }
+
   std::string yaml_;
 };
 
@@ -165,14 +177,7 @@ TEST_P(RotationTest, ADrainRightAfterARotation) {
   MountSecret(kNew);
   ASSERT_TRUE(AwaitLog("moved to a new connection to NATS"));
   EXPECT_EQ(daemon_->Terminate(), 0);
-  EXPECT_EQ(daemon_->Reported("unsettled"), 0);
-  apps_.clear();
-  daemon_ = std::make_unique<DaemonProcess>(dir_.path(), yaml_);
-  ASSERT_TRUE(daemon_->AwaitReady().ok());
-  StartApp();
-  const Account account = SettleUp();
-  EXPECT_CLEAN(account);
-  EXPECT_TRUE(account.late.empty());
+  ExpectAllIsDoneByASuccessor();
 }
 
 // The server refuses the login that the drain began with, before the kubelet has brought its successor.
@@ -187,14 +192,7 @@ TEST_P(RotationTest, ADrainWithoutALoginTakesTheNextOne) {
   ASSERT_TRUE(AwaitLog("terminating"));
   MountSecret(kNew);
   EXPECT_EQ(daemon_->Wait(), 0);
-  EXPECT_EQ(daemon_->Reported("unsettled"), 0);
-  apps_.clear();
-  daemon_ = std::make_unique<DaemonProcess>(dir_.path(), yaml_);
-  ASSERT_TRUE(daemon_->AwaitReady().ok());
-  StartApp();
-  const Account account = SettleUp();
-  EXPECT_CLEAN(account);
-  EXPECT_TRUE(account.late.empty());
+  ExpectAllIsDoneByASuccessor();
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RotationTest, testing::ValuesIn(test::NatsServerBinaries()), ParamName);
