@@ -1,4 +1,5 @@
-// The server's side of the ledger: deliveries, verdicts, ack waits. ledger_streams.cc has the apps' side.
+// The server's side of the ledger: deliveries, verdicts, ack waits. ledger_streams.cc and ledger_verdicts.cc have the
+// apps' side.
 #include "test/sim/ledger.h"
 
 #include <algorithm>
