@@ -7,13 +7,17 @@ namespace sluice::base {
 EventLoop::EventLoop(const Clock* clock) : timers_(clock) {}
 
 void EventLoop::Post(Task task) {
-  bool was_empty = false;
-  {
-    std::lock_guard lock(mutex_);
-    was_empty = tasks_.empty();
-    tasks_.push_back(std::move(task));
-  }
-  if (was_empty) wake_.notify_one();
+  std::unique_lock lock(mutex_);
+  tasks_.push_back(std::move(task));
+  if (!std::exchange(sleeping_, false)) return;
+  if (sleeper_ != nullptr) return sleeper_->Wake();  // with the lock, so that it is not taken away meanwhile
+  lock.unlock();
+  wake_.notify_one();
+}
+
+void EventLoop::SetSleeper(Sleeper* sleeper) {
+  std::lock_guard lock(mutex_);
+  sleeper_ = sleeper;
 }
 
 void EventLoop::Run() {
@@ -32,17 +36,30 @@ void EventLoop::Stop() {
 
 void EventLoop::TakeTasks() {
   batch_.clear();
-  const absl::Time due = timers_.NextDue();
-  const auto has_tasks = [this] { return !tasks_.empty(); };
-  std::unique_lock lock(mutex_);
+  Wait();
+  std::lock_guard lock(mutex_);
+  sleeping_ = false;
+  tasks_.swap(batch_);
+}
+
+void EventLoop::Wait() {
   // Due times are of the loop's clock, which may differ from the wall clock by now: wait for the difference.
   timers_.Refresh();
-  if (due == absl::InfiniteFuture()) {
+  const absl::Duration most = timers_.NextDue() - timers_.now();
+  std::unique_lock lock(mutex_);
+  sleeping_ = tasks_.empty();
+  if (sleeper_ != nullptr) {
+    Sleeper* const sleeper = sleeper_;  // only the loop takes it away
+    const bool busy = !sleeping_;
+    lock.unlock();
+    return sleeper->Sleep(busy ? absl::ZeroDuration() : most);
+  }
+  const auto has_tasks = [this] { return !tasks_.empty(); };
+  if (most == absl::InfiniteDuration()) {
     wake_.wait(lock, has_tasks);
   } else {
-    wake_.wait_for(lock, absl::ToChronoNanoseconds(due - timers_.now()), has_tasks);
+    wake_.wait_for(lock, absl::ToChronoNanoseconds(most), has_tasks);
   }
-  tasks_.swap(batch_);
 }
 
 }  // namespace sluice::base

@@ -17,6 +17,18 @@ class EventLoop {
  public:
   using Task = absl::AnyInvocable<void()>;
 
+  // How the loop waits when there is nothing to do: on a condition variable, unless a Sleeper brings it events of its
+  // own, which saves handing them over from another thread.
+  class Sleeper {
+   public:
+    virtual ~Sleeper() = default;
+    // The loop: waits for Wake(), for an event, or for `most`, and handles the events that are there. Returns at once
+    // if there was a Wake() since it returned.
+    virtual void Sleep(absl::Duration most) = 0;
+    // Any thread.
+    virtual void Wake() = 0;
+  };
+
   explicit EventLoop(const Clock* clock);
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
@@ -30,11 +42,15 @@ class EventLoop {
   // Any thread. Run() returns when what was posted before has run.
   void Stop();
 
+  // On the loop, or while it does not run. Null: none. It outlives the loop, or is taken away before it goes.
+  void SetSleeper(Sleeper* sleeper);
+
   bool InLoop() const { return std::this_thread::get_id() == thread_; }
   Timers& timers() { return timers_; }
 
  private:
-  void TakeTasks();  // waits for a task or the next timer
+  void TakeTasks();
+  void Wait();  // for a task or the next timer
 
   Timers timers_;            // loop only
   std::vector<Task> batch_;  // loop only
@@ -44,7 +60,10 @@ class EventLoop {
   // Of std, as the thread sanitizer sees nothing of a distribution's Abseil.
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<Task> tasks_;  // guarded by mutex_
+  // Guarded by mutex_.
+  std::vector<Task> tasks_;
+  Sleeper* sleeper_ = nullptr;
+  bool sleeping_ = false;  // whoever posts next wakes it
 };
 
 }  // namespace sluice::base
