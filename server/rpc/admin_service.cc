@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "rpc/convert.h"
 #include "rpc/requests.h"
+#include "rpc/unary_call.h"
 
 namespace sluice::rpc {
 namespace {
@@ -32,60 +33,43 @@ void FillNats(const NatsStatus& status, v1::Nats* out) {
 
 }  // namespace
 
-AdminService::AdminService(Options options, base::EventLoop* loop, core::Daemon* daemon, OpenCalls* calls)
+AdminService::AdminService(Options options, CallShared* shared)
     : options_(std::move(options)),
-      loop_(loop),
-      daemon_(daemon),
-      calls_(calls),
+      shared_(shared),
       started_(absl::Now()),
       waiters_(std::make_shared<DrainWaiters>()) {}
 
-void AdminService::Start() {
-  daemon_->WhenDrained([waiters = std::weak_ptr<DrainWaiters>(waiters_)](const core::Daemon::Report& report) {
-    if (const std::shared_ptr<DrainWaiters> alive = waiters.lock()) alive->OnDrained(report);
+void AdminService::Serve() {
+  shared_->loop->Post([daemon = shared_->daemon, waiters = std::weak_ptr<DrainWaiters>(waiters_)] {
+    daemon->WhenDrained([waiters](const core::Daemon::Report& report) {
+      if (const std::shared_ptr<DrainWaiters> alive = waiters.lock()) alive->OnDrained(report);
+    });
   });
+  WaitDrainedCall::AskFor(this, shared_, waiters_.get());
+  ServeMethod(shared_, this, &AdminService::RequestDrain, &AdminService::AnswerDrain);
+  ServeMethod(shared_, this, &AdminService::RequestGetStatus, &AdminService::AnswerGetStatus);
 }
 
-grpc::ServerUnaryReactor* AdminService::Drain(grpc::CallbackServerContext* context, const v1::DrainRequest* request,
-                                              v1::DrainResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  loop_->Post([this, reactor, request, response] { reactor->Finish(HandleDrain(*request, response)); });
-  return reactor;
-}
-
-grpc::ServerUnaryReactor* AdminService::WaitDrained(grpc::CallbackServerContext*, const v1::WaitDrainedRequest*,
-                                                    v1::WaitDrainedResponse* response) {
-  return WaitDrainedCall::Start({loop_, daemon_, calls_, waiters_.get()}, response);
-}
-
-grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* context, const v1::GetStatusRequest*,
-                                                  v1::Status* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  loop_->Post([this, reactor, response] {
-    FillStatus(response);
-    reactor->Finish(grpc::Status::OK);
-  });
-  return reactor;
-}
-
-grpc::Status AdminService::HandleDrain(const v1::DrainRequest& request, v1::DrainResponse* response) {
+absl::Status AdminService::AnswerDrain(const v1::DrainRequest& request, v1::DrainResponse* response) {
   const absl::StatusOr<std::optional<absl::Duration>> timeout = ReadDrainTimeout(request, "timeout");
-  if (!timeout.ok()) return ToGrpc(timeout.status());
-  const bool started = daemon_->Drain(timeout->value_or(options_.drain_timeout));
+  if (!timeout.ok()) return timeout.status();
+  const bool started = shared_->daemon->Drain(timeout->value_or(options_.drain_timeout));
   response->set_already_draining(!started);
-  *response->mutable_deadline() = ToProto(daemon_->drain_deadline());
-  return grpc::Status::OK;
+  *response->mutable_deadline() = ToProto(shared_->daemon->drain_deadline());
+  return absl::OkStatus();
 }
 
-void AdminService::FillStatus(v1::Status* response) {
+absl::Status AdminService::AnswerGetStatus(const v1::GetStatusRequest&, v1::Status* response) {
+  const core::Daemon& daemon = *shared_->daemon;
   response->set_version(options_.version);
   *response->mutable_started() = ToProto(started_);
-  response->set_phase(PhaseName(daemon_->phase()));
+  response->set_phase(PhaseName(daemon.phase()));
   if (options_.nats_status) FillNats(options_.nats_status(), response->mutable_nats());
-  for (const auto& consumer : daemon_->consumers()) ToProto(*consumer, response->add_consumers());
-  if (daemon_->phase() == core::Daemon::Phase::kDraining) {
-    *response->mutable_drain_deadline() = ToProto(daemon_->drain_deadline());
+  for (const auto& consumer : daemon.consumers()) ToProto(*consumer, response->add_consumers());
+  if (daemon.phase() == core::Daemon::Phase::kDraining) {
+    *response->mutable_drain_deadline() = ToProto(daemon.drain_deadline());
   }
+  return absl::OkStatus();
 }
 
 }  // namespace sluice::rpc

@@ -1,6 +1,5 @@
 #include "rpc/consume_stream.h"
 
-#include <memory>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -8,53 +7,44 @@
 #include "absl/status/statusor.h"
 #include "base/check.h"
 #include "base/log.h"
+#include "grpc/grpc.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
+#include "rpc/consumer_service.h"
 #include "rpc/convert.h"
 #include "rpc/frame.h"
 #include "rpc/requests.h"
 
 namespace sluice::rpc {
 
-ConsumeStream* ConsumeStream::Start(grpc::CallbackServerContext* context, ConsumeShared* shared) {
-  auto* stream = new ConsumeStream(context, shared);  // OnDone deletes it
-  shared->loop->Post([stream] {
-    stream->shared_->calls.Add(stream);
-    stream->ReadNext();
-  });
-  return stream;
+void ConsumeStream::AskFor(ConsumerService* service, CallShared* shared) {
+  auto* stream = new ConsumeStream(service, shared);  // deletes itself
+  service->RequestConsume(stream->context(), &stream->call_, stream->queue(), stream->queue(), stream->arrival());
 }
 
-ConsumeStream::ConsumeStream(grpc::CallbackServerContext* context, ConsumeShared* shared)
-    : context_(context), shared_(shared) {}
+ConsumeStream::ConsumeStream(ConsumerService* service, CallShared* shared)
+    : ServerCall(shared), service_(service), call_(context()) {}
 
-void ConsumeStream::OnReadDone(bool ok) {
-  // gRPC sees to it that a call which broke off shows as cancelled by now, before OnCancel: a half-close does not.
-  Read read = context_->IsCancelled() ? Read::kGone : Read::kEnd;
+void ConsumeStream::AskForNext() { AskFor(service_, shared()); }
+
+void ConsumeStream::OnRead(bool ok) {
+  // A call that broke off ends the requests too, and that it did is told later, by another completion.
+  Read read = grpc_call_failed_before_recv_message(context()->c_call()) != 0 ? Read::kGone : Read::kEnd;
   if (ok) {
     read = grpc::SerializationTraits<v1::ConsumeRequest>::Deserialize(&incoming_, &request_).ok() ? Read::kRequest
                                                                                                   : Read::kRubbish;
     incoming_.Clear();
   }
-  shared_->loop->Post([this, read] { HandleRead(read); });
+  Complete([this, read] { HandleRead(read); });
 }
 
-void ConsumeStream::OnWriteDone(bool ok) {
-  shared_->loop->Post([this, ok] { HandleWrite(ok); });
-}
-
-void ConsumeStream::OnCancel() {
-  shared_->loop->Post([this] { HandleGone(); });
-}
-
-void ConsumeStream::OnDone() {
-  shared_->loop->Post([self = std::unique_ptr<ConsumeStream>(this)] { self->shared_->calls.Remove(self.get()); });
+void ConsumeStream::OnWritten(bool ok) {
+  Complete([this, ok] { HandleWrite(ok); });
 }
 
 void ConsumeStream::Deliver(absl::Span<const core::Delivery* const> batch) {
   SLUICE_CHECK(writable(), "core delivers only while the stream is writable");
   WriteFrame(batch, &outgoing_);
-  writing_ = true;
-  StartWrite(&outgoing_);
+  WriteOutgoing();
 }
 
 void ConsumeStream::Tell(core::Notice notice) {
@@ -73,8 +63,6 @@ void ConsumeStream::Finish(absl::Status status) {
   WriteNext();
 }
 
-void ConsumeStream::Abort(const absl::Status& reason) { End(reason); }
-
 void ConsumeStream::ChangePhase(Phase to) {
   SLUICE_CHECK(to > phase_, "a stream's phases only go forward");
   phase_ = to;
@@ -84,13 +72,13 @@ void ConsumeStream::ReadNext() {
   const bool wanted = phase_ == Phase::kAwaitingOpen || phase_ == Phase::kOpen;
   if (!wanted || reading_ || notices_.size() >= kMaxNotices) return;
   reading_ = true;
-  StartRead(&incoming_);
+  call_.Read(&incoming_, Starting(&read_));
 }
 
 void ConsumeStream::HandleRead(Read read) {
   reading_ = false;
   if (phase_ != Phase::kAwaitingOpen && phase_ != Phase::kOpen) return;
-  if (read == Read::kGone) return HandleGone();
+  if (read == Read::kGone) return OnGone();
   if (read == Read::kEnd) return HandleEndOfRequests();
 
   const absl::Status status =
@@ -98,7 +86,7 @@ void ConsumeStream::HandleRead(Read read) {
   request_.Clear();
   if (!status.ok()) {
     base::LogWarning("an app's request was refused, its stream ends",
-                     {{"peer", context_->peer()}, {"err", status.ToString()}});
+                     {{"peer", context()->peer()}, {"err", status.ToString()}});
     return End(status);
   }
   ReadNext();
@@ -117,7 +105,7 @@ absl::Status ConsumeStream::ApplyOpen() {
   const absl::StatusOr<core::OpenRequest> request = ReadOpen(request_.open());
   if (!request.ok()) return request.status();
 
-  const absl::StatusOr<core::Session*> session = shared_->daemon->Open(*request, this);
+  const absl::StatusOr<core::Session*> session = shared()->daemon->Open(*request, this);
   if (!session.ok()) return session.status();
   ChangePhase(Phase::kOpen);
   session_ = *session;
@@ -157,14 +145,18 @@ void ConsumeStream::Write(const v1::ConsumeResponse& response) {
   const grpc::Status status =
       grpc::SerializationTraits<v1::ConsumeResponse>::Serialize(response, &outgoing_, &own_buffer);
   SLUICE_CHECK(status.ok(), "a response is far below the 2 GiB that gRPC can carry");
+  WriteOutgoing();
+}
+
+void ConsumeStream::WriteOutgoing() {
   writing_ = true;
-  StartWrite(&outgoing_);
+  call_.Write(outgoing_, Starting(&written_));
 }
 
 void ConsumeStream::HandleWrite(bool ok) {
   writing_ = false;
   outgoing_.Clear();
-  if (!ok) return HandleGone();
+  if (!ok) return OnGone();
   WriteNext();
   ReadNext();
   if (phase_ == Phase::kOpen && writable()) session_->OnWritable();
@@ -177,12 +169,12 @@ void ConsumeStream::WriteNext() {
     return;
   }
   v1::ConsumeResponse response;
-  ToProto(notices_.front(), shared_->server, &response);
+  ToProto(notices_.front(), shared()->server, &response);
   notices_.pop_front();
   Write(response);
 }
 
-void ConsumeStream::HandleGone() {
+void ConsumeStream::OnGone() {
   gone_ = true;
   notices_.clear();
   End(absl::CancelledError("the app is gone"));
@@ -198,7 +190,7 @@ void ConsumeStream::End(const absl::Status& status) {
 
 void ConsumeStream::FinishCall() {
   ChangePhase(Phase::kFinished);
-  ServerBidiReactor::Finish(status_);
+  call_.Finish(status_, Finishing());
 }
 
 }  // namespace sluice::rpc

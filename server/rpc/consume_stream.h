@@ -1,38 +1,23 @@
 #pragma once
 
 #include <deque>
-#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "base/event_loop.h"
 #include "core/app_stream.h"
-#include "core/daemon.h"
-#include "core/delivery_token.h"
 #include "core/session.h"
-#include "grpcpp/server_context.h"
+#include "grpcpp/support/async_stream.h"
 #include "grpcpp/support/byte_buffer.h"
-#include "grpcpp/support/server_callback.h"
-#include "rpc/open_calls.h"
+#include "rpc/server_call.h"
 #include "sluice/v1/consumer.pb.h"
 
 namespace sluice::rpc {
 
-// What the streams of a server have in common. Owned by Server.
-struct ConsumeShared {
-  base::EventLoop* const loop;
-  core::Daemon* const daemon;  // loop only
-  const std::string server;    // how the daemon names itself, as in "sluice/0.1.0"
-  OpenCalls calls = {};        // loop only
-};
+class ConsumerService;
 
-// One app: the reactor of ConsumerService.Consume, and core's AppStream.
-//
-// gRPC's threads call the reactions (On...), which translate and post; everything else happens on the loop. OnDone is
-// the last reaction and the loop keeps the order, so the task that OnDone posts is the last to see the stream, and
-// deletes it. gRPC calls OnDone only after FinishCall(), so a stream whose phase is before FINISHED is alive in gRPC
-// too.
+// One app: a call of ConsumerService.Consume, and core's AppStream. See ServerCall for threads and lifetime: gRPC does
+// not let go of it before FinishCall(), so a stream whose phase is before FINISHED is alive in gRPC too.
 //
 // Reads and writes serialized bytes: only so can a request that does not parse be told from the end of the requests.
 //
@@ -43,18 +28,10 @@ struct ConsumeShared {
 //         '------------------> ENDING <-----------------'
 //                                |
 //                                '--all written--> FINISHED
-class ConsumeStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
-                            public core::AppStream,
-                            public OpenCalls::Call {
+class ConsumeStream final : public ServerCall, public core::AppStream {
  public:
-  // On gRPC's thread. `context` lives until OnDone.
-  static ConsumeStream* Start(grpc::CallbackServerContext* context, ConsumeShared* shared);
-
-  // --- reactions: gRPC's threads ---
-  void OnReadDone(bool ok) override;
-  void OnWriteDone(bool ok) override;
-  void OnCancel() override;
-  void OnDone() override;
+  // Asks gRPC for a call.
+  static void AskFor(ConsumerService* service, CallShared* shared);
 
   // --- core::AppStream ---
   bool writable() const override { return !writing_ && notices_.empty(); }
@@ -63,7 +40,7 @@ class ConsumeStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
   void Finish(absl::Status status) override;
 
   // --- OpenCalls::Call ---
-  void Abort(const absl::Status& reason) override;
+  void Abort(const absl::Status& reason) override { End(reason); }
 
  private:
   enum class Phase { kAwaitingOpen, kOpen, kClosing, kEnding, kFinished };
@@ -73,7 +50,16 @@ class ConsumeStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
   // core tells without being asked is bounded by what the app holds, and of states only the last one waits.
   static constexpr size_t kMaxNotices = 4;
 
-  ConsumeStream(grpc::CallbackServerContext* context, ConsumeShared* shared);
+  ConsumeStream(ConsumerService* service, CallShared* shared);
+
+  // --- ServerCall ---
+  void AskForNext() override;
+  void Begin() override { ReadNext(); }
+  void OnGone() override;  // nothing more can be written
+
+  // The poller's thread.
+  void OnRead(bool ok);
+  void OnWritten(bool ok);
 
   void ChangePhase(Phase to);
 
@@ -85,17 +71,18 @@ class ConsumeStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
   void HandleEndOfRequests();
 
   void Write(const v1::ConsumeResponse& response);
+  void WriteOutgoing();
   void HandleWrite(bool ok);
   void WriteNext();
 
-  // The app is gone: nothing more can be written.
-  void HandleGone();
   // Ends the stream from this side: to core it is broken.
   void End(const absl::Status& status);
   void FinishCall();
 
-  grpc::CallbackServerContext* const context_;
-  ConsumeShared* const shared_;
+  ConsumerService* const service_;
+  grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer> call_;
+  Reaction<ConsumeStream> read_{this, &ConsumeStream::OnRead};
+  Reaction<ConsumeStream> written_{this, &ConsumeStream::OnWritten};
 
   // gRPC's while reading_ is true, else the loop's.
   grpc::ByteBuffer incoming_;
@@ -106,8 +93,8 @@ class ConsumeStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
   // Loop only.
   Phase phase_ = Phase::kAwaitingOpen;
   core::Session* session_ = nullptr;  // while OPEN
-  bool reading_ = false;              // a StartRead() has not been answered
-  bool writing_ = false;              // a StartWrite() has not been answered
+  bool reading_ = false;              // a Read() has not been answered
+  bool writing_ = false;              // a Write() has not been answered
   bool gone_ = false;
   std::deque<core::Notice> notices_;
   std::vector<core::SettleRun> runs_;  // of one request; kept for its capacity

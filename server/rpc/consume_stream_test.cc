@@ -223,6 +223,26 @@ TEST_F(ConsumeStreamTest, ACancelWithoutClientIdGivesBack) {
   EXPECT_THAT(Verdicts(), Each(core::Verdict::kNak));
 }
 
+// The write under way fails, and only then may the call be finished. What was not written whole goes back.
+TEST_F(ConsumeStreamTest, AnAppThatGoesAwayDuringAWrite) {
+  for (uint64_t round = 1; round <= 5; ++round) {
+    int fd = -1;
+    TestStream stream(round % 2 == 0 ? daemon_.ConnectOn(&fd) : daemon_.Connect());
+    stream.Open();
+    daemon_.Publish({{"s", {}, std::string(32 << 20, 'x')}});  // more than gRPC takes in for an app that does not read
+    ASSERT_TRUE(daemon_.Eventually(
+        [](core::Daemon& daemon, auto&) { return daemon.consumers().front()->gauges().in_flight == 1; }));
+    if (fd >= 0) {
+      shutdown(fd, SHUT_RDWR);
+    } else {
+      stream.Cancel();
+    }
+    ASSERT_TRUE(daemon_.EventuallyStreams(0));
+    ASSERT_TRUE(EventuallyVerdicts(round));
+  }
+  EXPECT_THAT(Verdicts(), Each(core::Verdict::kNak));
+}
+
 TEST_F(ConsumeStreamTest, ASecondStreamOfAClientReplacesTheFirst) {
   TestStream first(daemon_.Connect());
   first.Open(OpenAs("app-1"));

@@ -3,10 +3,8 @@
 #include <optional>
 
 #include "absl/container/flat_hash_set.h"
-#include "base/event_loop.h"
 #include "core/daemon.h"
-#include "grpcpp/support/server_callback.h"
-#include "rpc/open_calls.h"
+#include "rpc/unary_call.h"
 #include "sluice/v1/admin.pb.h"
 
 namespace sluice::rpc {
@@ -30,34 +28,28 @@ class DrainWaiters {
   std::optional<core::Daemon::Report> report_;
 };
 
-// One call of AdminService.WaitDrained. Its reactions post, and OnDone's task deletes it, as in ConsumeStream.
-class WaitDrainedCall final : public grpc::ServerUnaryReactor, public DrainWaiters::Waiter, public OpenCalls::Call {
+class AdminService;
+
+// One call of AdminService.WaitDrained.
+class WaitDrainedCall final : public UnaryCall<v1::WaitDrainedRequest, v1::WaitDrainedResponse>,
+                              public DrainWaiters::Waiter {
  public:
-  struct Shared {
-    base::EventLoop* const loop;
-    core::Daemon* const daemon;
-    OpenCalls* const calls;
-    DrainWaiters* const waiters;
-  };
-
-  // On gRPC's thread. `response` lives until OnDone.
-  static WaitDrainedCall* Start(const Shared& shared, v1::WaitDrainedResponse* response);
-
-  void OnCancel() override;
-  void OnDone() override;
+  // Asks gRPC for a call. `waiters` outlives all calls.
+  static void AskFor(AdminService* service, CallShared* shared, DrainWaiters* waiters);
 
   void OnDrained(const core::Daemon::Report& report) override;
-  void Abort(const absl::Status& reason) override;
 
  private:
-  WaitDrainedCall(const Shared& shared, v1::WaitDrainedResponse* response) : shared_(shared), response_(response) {}
+  WaitDrainedCall(AdminService* service, CallShared* shared, DrainWaiters* waiters)
+      : UnaryCall(shared), service_(service), waiters_(waiters) {}
 
-  void Wait();
-  void End(const absl::Status& status);
+  // --- UnaryCall ---
+  void AskForNext() override { AskFor(service_, shared(), waiters_); }
+  void Answer() override;
+  void OnEnd() override { waiters_->Remove(this); }
 
-  const Shared shared_;
-  v1::WaitDrainedResponse* const response_;
-  bool ended_ = false;  // loop only
+  AdminService* const service_;
+  DrainWaiters* const waiters_;
 };
 
 }  // namespace sluice::rpc

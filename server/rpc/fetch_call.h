@@ -4,49 +4,37 @@
 #include <vector>
 
 #include "core/consumer.h"
-#include "grpcpp/server_context.h"
-#include "grpcpp/support/server_callback.h"
-#include "rpc/consume_stream.h"
-#include "rpc/open_calls.h"
+#include "rpc/unary_call.h"
 #include "sluice/v1/consumer.pb.h"
 
 namespace sluice::rpc {
 
-// One call of ConsumerService.Fetch. Its reactions post, and OnDone's task deletes it, as in ConsumeStream. What it
-// fetched goes back if gRPC says at the end that the caller went away before the response was sent.
-class FetchCall final : public grpc::ServerUnaryReactor, public OpenCalls::Call {
+class ConsumerService;
+
+// One call of ConsumerService.Fetch. What it fetched goes back if gRPC says at the end that the caller went away before
+// the response was sent.
+class FetchCall final : public UnaryCall<v1::FetchRequest, v1::FetchResponse> {
  public:
-  // On gRPC's thread. All three live until OnDone.
-  static FetchCall* Start(grpc::CallbackServerContext* context, ConsumeShared* shared, const v1::FetchRequest* request,
-                          v1::FetchResponse* response);
-
-  // --- reactions: gRPC's threads ---
-  void OnCancel() override;
-  void OnDone() override;
-
-  // --- OpenCalls::Call ---
-  void Abort(const absl::Status& reason) override;
+  // Asks gRPC for a call.
+  static void AskFor(ConsumerService* service, CallShared* shared);
 
  private:
-  FetchCall(grpc::CallbackServerContext* context, ConsumeShared* shared, const v1::FetchRequest* request,
-            v1::FetchResponse* response)
-      : context_(context), shared_(shared), request_(request), response_(response) {}
+  FetchCall(ConsumerService* service, CallShared* shared) : UnaryCall(shared), service_(service) {}
 
-  void Begin();
+  // --- UnaryCall ---
+  void AskForNext() override { AskFor(service_, shared()); }
+  void Answer() override;
+  void OnEnd() override;
+  void OnOver(bool lost) override;
+
   absl::Status Fetch();
   void OnFetched(const core::FetchResult& result);
-  void End(const absl::Status& status);
-  void HandleDone(bool lost);
 
-  grpc::CallbackServerContext* const context_;
-  ConsumeShared* const shared_;
-  const v1::FetchRequest* const request_;
-  v1::FetchResponse* const response_;
+  ConsumerService* const service_;
 
   // Loop only.
   core::Consumer* consumer_ = nullptr;
-  uint64_t call_ = 0;  // in core, while it waits there
-  bool ended_ = false;
+  uint64_t call_ = 0;          // in core, while it waits there
   std::vector<uint64_t> ids_;  // fetched
 };
 

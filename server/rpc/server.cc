@@ -10,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
-#include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/impl/server_builder_option.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
@@ -22,7 +21,7 @@ namespace {
 
 // For the streams to take their last word.
 constexpr absl::Duration kStreamGrace = absl::Seconds(1);
-// For calls that answer by themselves; what is open then only watches (health, reflection), or does not read.
+// For calls that end by themselves; what is open then is reflection's, or of who does not read.
 constexpr std::chrono::milliseconds kCallGrace{100};
 
 // gRPC's reflection library puts itself into every server of the process that it is linked into; this decides for one.
@@ -77,7 +76,8 @@ Server::Server(ServerOptions options, base::EventLoop* loop, core::Daemon* daemo
       loop_(loop),
       shared_{.loop = loop, .daemon = daemon, .server = absl::StrCat("sluice/", options_.version)},
       consumer_service_(&shared_),
-      admin_service_({options_.version, options_.drain_timeout, options_.nats_status}, loop, daemon, &shared_.calls) {}
+      admin_service_({options_.version, options_.drain_timeout, options_.nats_status}, &shared_),
+      health_service_(&shared_) {}
 
 Server::~Server() { Shutdown(); }
 
@@ -85,12 +85,12 @@ absl::Status Server::Listen() {
   if (options_.unix_socket.empty() && options_.tcp.empty()) {
     return absl::InvalidArgumentError("nothing to listen on; configure a Unix socket or a TCP address");
   }
-  grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   SetLimits(&builder);
   builder.SetOption(std::make_unique<ReflectionOption>(options_.reflection));
   builder.RegisterService(&consumer_service_);
   builder.RegisterService(&admin_service_);
+  builder.RegisterService(&health_service_);
 
   int unix_bound = 0;
   if (!options_.unix_socket.empty()) {
@@ -103,7 +103,8 @@ absl::Status Server::Listen() {
     if (absl::Status status = CheckTcpAddress(options_.tcp); !status.ok()) return status;
     builder.AddListeningPort(options_.tcp, grpc::InsecureServerCredentials(), &tcp_port_);
   }
-  poller_ = std::make_unique<SparePoller>(&builder);
+  poller_ = std::make_unique<Poller>(&builder);
+  shared_.poller = poller_.get();
 
   DropGrpcLog();  // what it has to say is in the Status below
   {
@@ -119,9 +120,10 @@ absl::Status Server::Listen() {
     }
     return ExplainTcpFailure(options_.tcp);
   }
-  SetServing(false);
+  consumer_service_.Serve();
+  admin_service_.Serve();
+  health_service_.Serve();
   poller_->Start();
-  loop_->Post([this] { admin_service_.Start(); });
   return absl::OkStatus();
 }
 
@@ -133,10 +135,7 @@ std::vector<std::string> Server::addresses() const {
 }
 
 void Server::SetServing(bool serving) {
-  if (server_ == nullptr) return;
-  grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
-  health->SetServingStatus("", serving);
-  health->SetServingStatus(v1::ConsumerService::service_full_name(), serving);
+  loop_->Post([this, serving] { health_service_.SetServing(serving); });
 }
 
 void Server::Shutdown() {

@@ -23,30 +23,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-constexpr char kHealthCheck[] = "/grpc.health.v1.Health/Check";
 constexpr char kReflection[] = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
-
-// The one byte of grpc.health.v1.HealthCheckResponse's status.
-enum : char { kServing = 1, kNotServing = 2 };
-
-char Health(const TestDaemon& daemon, const std::string& service) {
-  std::string request;
-  if (!service.empty()) request = std::string("\x0a") + static_cast<char>(service.size()) + service;
-  const RawResult result = RawCall(daemon.Connect(), kHealthCheck, request);
-  EXPECT_TRUE(result.status.ok()) << result.status.error_message();
-  return result.response.empty() ? '\0' : result.response.back();
-}
-
-TEST(ServerTest, HealthFollowsSetServing) {
-  TestDaemon daemon;
-  for (const char* service : {"", "sluice.v1.ConsumerService"}) {
-    EXPECT_EQ(Health(daemon, service), kNotServing);
-    daemon.server().SetServing(true);
-    EXPECT_EQ(Health(daemon, service), kServing);
-    daemon.server().SetServing(false);
-    EXPECT_EQ(Health(daemon, service), kNotServing);
-  }
-}
 
 TEST(ServerTest, ReflectionByOption) {
   const std::string list_services("\x3a\x00", 2);
@@ -54,7 +31,11 @@ TEST(ServerTest, ReflectionByOption) {
   EXPECT_EQ(RawCall(without.Connect(), kReflection, list_services).status.error_code(),
             grpc::StatusCode::UNIMPLEMENTED);
   TestDaemon with(/*reflection=*/true);
-  EXPECT_THAT(RawCall(with.Connect(), kReflection, list_services).response, HasSubstr("sluice.v1.ConsumerService"));
+  const std::string listed = RawCall(with.Connect(), kReflection, list_services).response;
+  EXPECT_THAT(listed, HasSubstr("sluice.v1.ConsumerService"));
+  EXPECT_THAT(listed, HasSubstr("grpc.health.v1.Health"));
+  const std::string health_file("\x22\x15grpc.health.v1.Health");
+  EXPECT_THAT(RawCall(with.Connect(), kReflection, health_file).response, HasSubstr("HealthCheckRequest"));
 }
 
 TEST(ServerTest, TheSocketIsForUserAndGroup) {
@@ -102,27 +83,21 @@ TEST(ServerTest, RubbishOnASocketEndsThatConnectionOnly) {
   EXPECT_THAT(stream.ReadDeliveries(1), SizeIs(1));
 }
 
-TEST(ServerTest, ShutdownEndsWhatIsOpen) {
+TEST(ServerTest, AMethodThatIsNotThere) {
   TestDaemon daemon;
-  TestStream open(daemon.Connect());
-  open.Open();
-  TestStream not_open_yet(daemon.Connect());
-  TestStream never_reads(daemon.Connect());
-  v1::ConsumeRequest request;
-  request.mutable_open()->set_consumer("orders");
-  never_reads.Send(request);
-  ASSERT_TRUE(daemon.EventuallyStreams(2));
-  for (int i = 0; i < 100; ++i) daemon.Publish({{"s", {}, std::string(256 << 10, 'x')}});
-  ASSERT_TRUE(daemon.Eventually([](core::Daemon& core, test::FakeMessageSource&) {
-    return core.consumers().front()->counters().received >= 64;  // the credit of both, 8 MiB each
-  }));
+  for (const char* method : {"/sluice.v1.ConsumerService/NoSuchMethod", "/no.such.Service/Method"}) {
+    EXPECT_EQ(RawCall(daemon.Connect(), method, "").status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  }
+}
 
-  const absl::Time begin = absl::Now();
-  daemon.server().Shutdown();
-  EXPECT_LT(absl::Now() - begin, absl::Seconds(10));
-  EXPECT_EQ(not_open_yet.Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
-  EXPECT_FALSE(never_reads.Finish().ok());
-  EXPECT_TRUE(daemon.EventuallyStreams(0));
+// Mutation: nothing is asked for after a call whose request did not parse.
+TEST(ServerTest, ARubbishRequestEndsThatCallOnly) {
+  TestDaemon daemon;
+  const auto channel = daemon.Connect();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(RawCall(channel, "/sluice.v1.ConsumerService/GetConsumer", "\xff").status.ok());
+    EXPECT_TRUE(RawCall(channel, "/sluice.v1.ConsumerService/GetConsumer", "\x0a\x06orders").status.ok());
+  }
 }
 
 // --- addresses that cannot be had ---

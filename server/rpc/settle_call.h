@@ -2,48 +2,38 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/consumer.h"
-#include "grpcpp/server_context.h"
-#include "grpcpp/support/server_callback.h"
-#include "rpc/consume_stream.h"
-#include "rpc/open_calls.h"
+#include "rpc/unary_call.h"
 #include "sluice/v1/consumer.pb.h"
 
 namespace sluice::rpc {
 
-// One call of ConsumerService.Settle. Its reactions post, and OnDone's task deletes it, as in ConsumeStream; core may
-// answer after that.
-class SettleCall final : public grpc::ServerUnaryReactor, public OpenCalls::Call {
+class ConsumerService;
+
+// One call of ConsumerService.Settle. If the caller goes away, what it has said stands; core may answer after that.
+class SettleCall final : public UnaryCall<v1::SettleRequest, v1::SettleResponse> {
  public:
-  // On gRPC's thread. `request` and `response` live until OnDone.
-  static SettleCall* Start(ConsumeShared* shared, const v1::SettleRequest* request, v1::SettleResponse* response);
-
-  // --- reactions: gRPC's threads ---
-  void OnCancel() override;
-  void OnDone() override;
-
-  // --- OpenCalls::Call ---
-  void Abort(const absl::Status& reason) override;
+  // Asks gRPC for a call.
+  static void AskFor(ConsumerService* service, CallShared* shared);
 
  private:
-  SettleCall(ConsumeShared* shared, const v1::SettleRequest* request, v1::SettleResponse* response)
-      : shared_(shared), request_(request), response_(response) {}
+  SettleCall(ConsumerService* service, CallShared* shared) : UnaryCall(shared), service_(service) {}
 
-  void Begin();
+  // --- UnaryCall ---
+  void AskForNext() override { AskFor(service_, shared()); }
+  void Answer() override;
+
   absl::Status Settle();
   std::vector<core::SettleTarget> ReadTokens(const core::Consumer& consumer);
   void OnSettled(const core::SettleAnswers& answers);
   void AddResult(core::SettleOutcome outcome, const std::vector<uint64_t>& positions, const std::string& detail);
-  void End(const absl::Status& status);
 
-  ConsumeShared* const shared_;
-  const v1::SettleRequest* const request_;
-  v1::SettleResponse* const response_;
+  ConsumerService* const service_;
 
   // Loop only.
-  bool ended_ = false;
   std::vector<uint64_t> positions_;                                           // in the request, of what core was told
   std::shared_ptr<SettleCall*> alive_ = std::make_shared<SettleCall*>(this);  // core's callback holds it weakly
 };

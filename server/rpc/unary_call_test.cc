@@ -1,5 +1,8 @@
 // Fetch and Settle as callers see them: the real server and the real core over a fake source.
 #include <functional>
+#include <memory>
+#include <set>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "grpcpp/generic/generic_stub.h"
@@ -140,6 +143,54 @@ TEST_F(UnaryCallTest, AnEmptyAnswerIsNoError) {
   EXPECT_FALSE(response.has_lease());
 }
 
+// --- many at once ---
+
+TEST_F(UnaryCallTest, ManyAtOnceAreAllAnswered) {
+  constexpr int kCalls = 300;
+  struct Call {
+    grpc::ClientContext context;
+    v1::Status told;
+    v1::FetchResponse fetched;
+    grpc::Status status;
+    std::unique_ptr<grpc::ClientAsyncResponseReader<v1::Status>> status_reader;
+    std::unique_ptr<grpc::ClientAsyncResponseReader<v1::FetchResponse>> fetch_reader;
+  };
+  const auto admin = v1::AdminService::NewStub(daemon_.Connect());
+  grpc::CompletionQueue queue;
+  std::vector<Call> calls(kCalls);
+  for (int i = 0; i < kCalls; ++i) {
+    Call& call = calls[i];
+    Arm(&call.context);
+    if (i % 2 == 0) {
+      call.status_reader = admin->AsyncGetStatus(&call.context, {}, &queue);
+      call.status_reader->Finish(&call.told, &call.status, nullptr);
+    } else {
+      v1::FetchRequest request = Request(1);
+      request.mutable_max_wait()->set_seconds(60);
+      call.fetch_reader = stub_->AsyncFetch(&call.context, request, &queue);
+      call.fetch_reader->Finish(&call.fetched, &call.status, nullptr);
+    }
+  }
+  daemon_.Publish(kCalls / 2);
+  for (int i = 0; i < kCalls; ++i) {
+    void* tag;
+    bool ok = false;
+    ASSERT_TRUE(queue.Next(&tag, &ok));
+  }
+  std::set<uint64_t> sequences;
+  for (int i = 0; i < kCalls; ++i) {
+    EXPECT_TRUE(calls[i].status.ok()) << calls[i].status.error_message();
+    if (i % 2 == 0) {
+      EXPECT_EQ(calls[i].told.version(), "1.2.3");
+    } else {
+      ASSERT_EQ(calls[i].fetched.deliveries_size(), 1);
+      sequences.insert(calls[i].fetched.deliveries(0).stream_sequence());
+    }
+  }
+  EXPECT_EQ(sequences.size(), kCalls / 2u);
+  queue.Shutdown();
+}
+
 // --- callers that go away ---
 
 TEST_F(UnaryCallTest, ACallerThatGoesAwayWhileItWaitsLeavesNothingBehind) {
@@ -153,8 +204,8 @@ TEST_F(UnaryCallTest, ACallerThatGoesAwayWhileItWaitsLeavesNothingBehind) {
       [](core::Daemon& daemon, FakeMessageSource&) { return daemon.consumers().front()->unary().waiting() == 0; }));
 }
 
-// The response does not fit into the window of a caller that does not read; then it is gone. Mutation: OnDone() does
-// not look whether the call was cancelled.
+// The response does not fit into the window of a caller that does not read; then it is gone. Mutation: OnOver()
+// does not look whether it is lost.
 TEST_F(UnaryCallTest, AResponseThatWasNeverReadGoesBack) {
   // More than gRPC takes in for a client that does not read: what it has taken in whole is as good as read.
   daemon_.Publish({{"orders.new", {}, std::string(32 << 20, 'x')}});
