@@ -34,11 +34,13 @@ void ConsumeStream::OnRead(bool ok) {
                                                                                                   : Read::kRubbish;
     incoming_.Clear();
   }
-  Complete([this, read] { HandleRead(read); });
+  HandleRead(read);
+  Completed();
 }
 
 void ConsumeStream::OnWritten(bool ok) {
-  Complete([this, ok] { HandleWrite(ok); });
+  HandleWrite(ok);
+  Completed();
 }
 
 void ConsumeStream::Deliver(absl::Span<const core::Delivery* const> batch) {

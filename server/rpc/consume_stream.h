@@ -57,7 +57,6 @@ class ConsumeStream final : public ServerCall, public core::AppStream {
   void Begin() override { ReadNext(); }
   void OnGone() override;  // nothing more can be written
 
-  // The poller's thread.
   void OnRead(bool ok);
   void OnWritten(bool ok);
 
@@ -84,13 +83,12 @@ class ConsumeStream final : public ServerCall, public core::AppStream {
   Reaction<ConsumeStream> read_{this, &ConsumeStream::OnRead};
   Reaction<ConsumeStream> written_{this, &ConsumeStream::OnWritten};
 
-  // gRPC's while reading_ is true, else the loop's.
+  // gRPC's while reading_ is true.
   grpc::ByteBuffer incoming_;
   v1::ConsumeRequest request_;
-  // gRPC's while writing_ is true, else the loop's.
+  // gRPC's while writing_ is true.
   grpc::ByteBuffer outgoing_;
 
-  // Loop only.
   Phase phase_ = Phase::kAwaitingOpen;
   core::Session* session_ = nullptr;  // while OPEN
   bool reading_ = false;              // a Read() has not been answered

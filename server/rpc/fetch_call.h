@@ -32,7 +32,6 @@ class FetchCall final : public UnaryCall<v1::FetchRequest, v1::FetchResponse> {
 
   ConsumerService* const service_;
 
-  // Loop only.
   core::Consumer* consumer_ = nullptr;
   uint64_t call_ = 0;          // in core, while it waits there
   std::vector<uint64_t> ids_;  // fetched

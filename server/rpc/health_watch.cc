@@ -24,13 +24,13 @@ void HealthWatch::Tell() {
 }
 
 void HealthWatch::OnWritten(bool) {
-  Complete([this] { HandleWrite(); });
-}
-
-void HealthWatch::HandleWrite() {
   writing_ = false;
-  if (ended_) return FinishCall();
-  Tell();
+  if (ended_) {
+    FinishCall();
+  } else {
+    Tell();
+  }
+  Completed();
 }
 
 void HealthWatch::End(const absl::Status& status) {

@@ -28,18 +28,16 @@ class HealthWatch final : public ServerCall {
   void OnGone() override { End(absl::CancelledError("the caller is gone")); }
   void OnOver(bool) override { service_->Remove(this); }
 
-  void OnWritten(bool ok);  // the poller's thread
-  void HandleWrite();
+  void OnWritten(bool ok);
 
   void End(const absl::Status& status);
   void FinishCall();
 
   HealthService* const service_;
-  HealthService::Request request_;  // gRPC's until the call has arrived, then the loop's
+  HealthService::Request request_;  // gRPC's until the call has arrived
   grpc::ServerAsyncWriter<HealthService::Response> writer_;
   Reaction<HealthWatch> written_{this, &HealthWatch::OnWritten};
 
-  // Loop only.
   HealthService::Response told_;  // last; UNKNOWN: nothing yet
   bool writing_ = false;          // a Write() has not been answered
   bool ended_ = false;

@@ -103,15 +103,15 @@ absl::Status Server::Listen() {
     if (absl::Status status = CheckTcpAddress(options_.tcp); !status.ok()) return status;
     builder.AddListeningPort(options_.tcp, grpc::InsecureServerCredentials(), &tcp_port_);
   }
-  poller_ = std::make_unique<Poller>(&builder);
-  shared_.poller = poller_.get();
+  queue_ = std::make_unique<LoopQueue>(loop_, &builder);
+  shared_.queue = queue_.get();
 
   DropGrpcLog();  // what it has to say is in the Status below
   {
     ScopedUmask umask(0117);
     server_ = builder.BuildAndStart();
   }
-  if (server_ == nullptr) poller_ = nullptr;  // gRPC minds that its queue had no server
+  if (server_ == nullptr) queue_ = nullptr;  // gRPC minds that its queue had no server
   SendGrpcLogToLog();
   if (server_ == nullptr) {
     if (unix_socket_ != nullptr && unix_bound == 0) {
@@ -123,7 +123,7 @@ absl::Status Server::Listen() {
   consumer_service_.Serve();
   admin_service_.Serve();
   health_service_.Serve();
-  poller_->Start();
+  queue_->Start();
   return absl::OkStatus();
 }
 
@@ -142,7 +142,7 @@ void Server::Shutdown() {
   if (server_ == nullptr) return;
   EndCalls();
   server_->Shutdown(std::chrono::system_clock::now() + kCallGrace);
-  poller_->Stop();
+  queue_->Stop();
   AwaitLoop();  // the last calls' tasks
   server_ = nullptr;
   unix_socket_ = nullptr;

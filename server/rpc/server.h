@@ -13,8 +13,8 @@
 #include "rpc/admin_service.h"
 #include "rpc/consumer_service.h"
 #include "rpc/health_service.h"
+#include "rpc/loop_queue.h"
 #include "rpc/nats_status.h"
-#include "rpc/poller.h"
 #include "rpc/unix_socket.h"
 
 namespace sluice::rpc {
@@ -29,7 +29,7 @@ struct ServerOptions {
 };
 
 // The gRPC side of the daemon: ConsumerService, AdminService, grpc.health.v1 and, if asked for, reflection, on a Unix
-// socket and/or a TCP port. One thread polls, translates and posts; the loop does the rest.
+// socket and/or a TCP port. All on the loop, which waits in gRPC's poller, see LoopQueue.
 //
 // Owned by main and used by it alone. Loop and daemon outlive it, and the loop runs until Shutdown() has returned.
 class Server {
@@ -76,7 +76,7 @@ class Server {
   HealthService health_service_;
 
   std::unique_ptr<UnixSocket> unix_socket_;  // outlives server_: the path is ours while it listens
-  std::unique_ptr<Poller> poller_;           // outlives server_
+  std::unique_ptr<LoopQueue> queue_;         // outlives server_
   std::unique_ptr<grpc::Server> server_;     // null before Listen() and after Shutdown()
   int tcp_port_ = 0;
 };

@@ -2,31 +2,27 @@
 
 namespace sluice::rpc {
 
-ServerCall::ServerCall(CallShared* shared) : shared_(shared), user_(shared->poller) {
-  context_.AsyncNotifyWhenDone(static_cast<Poller::Tag*>(&done_));
+ServerCall::ServerCall(CallShared* shared) : shared_(shared), user_(shared->queue) {
+  context_.AsyncNotifyWhenDone(static_cast<LoopQueue::Tag*>(&done_));
 }
 
 void ServerCall::OnArrived(bool ok) {
   if (!ok) return delete this;  // the server is shut down; gRPC is not going to say that the call is done
   AskForNext();
-  Complete([this] {
-    shared_->calls.Add(this);
-    Begin();
-  });
+  shared_->calls.Add(this);
+  Begin();
+  Completed();
 }
 
 void ServerCall::OnDone(bool) {
-  Complete([this, gone = context_.IsCancelled()] {
-    lost_ = gone;
-    if (gone) OnGone();
-  });
+  lost_ = context_.IsCancelled();
+  if (lost_) OnGone();
+  Completed();
 }
 
-void ServerCall::OnFinished(bool) {
-  Complete([] {});
-}
+void ServerCall::OnFinished(bool) { Completed(); }
 
-void* ServerCall::Starting(Poller::Tag* reaction) {
+void* ServerCall::Starting(LoopQueue::Tag* reaction) {
   ++under_way_;
   return reaction;
 }
@@ -36,7 +32,7 @@ void* ServerCall::Finishing() {
   return Starting(&finished_);
 }
 
-void ServerCall::OnCompleted() {
+void ServerCall::Completed() {
   if (--under_way_ > 0 || !finishing_) return;
   OnOver(lost_);
   shared_->calls.Remove(this);

@@ -6,8 +6,8 @@
 #include "base/event_loop.h"
 #include "core/daemon.h"
 #include "grpcpp/server_context.h"
+#include "rpc/loop_queue.h"
 #include "rpc/open_calls.h"
-#include "rpc/poller.h"
 
 namespace sluice::rpc {
 
@@ -16,7 +16,7 @@ struct CallShared {
   base::EventLoop* const loop;
   core::Daemon* const daemon;  // loop only
   const std::string server;    // how the daemon names itself, as in "sluice/0.1.0"
-  Poller* poller = nullptr;    // from before the first call
+  LoopQueue* queue = nullptr;  // from before the first call
   OpenCalls calls = {};        // loop only
 };
 
@@ -25,21 +25,19 @@ struct CallShared {
 //
 //   asked for ---arrived---> open ---Finish---> finished ---all operations have completed---> over, deleted
 //
-// What completes is translated and posted on the poller's thread; everything else happens on the loop, and operations
-// are started there. Only a call for which nobody came is deleted on the poller's thread, when the server is shut down.
+// All on the loop. A call for which nobody came is deleted when the server is shut down.
 class ServerCall : public OpenCalls::Call {
  protected:
   explicit ServerCall(CallShared* shared);
 
   // --- for what asks gRPC for the call ---
   grpc::ServerContext* context() { return &context_; }
-  grpc::ServerCompletionQueue* queue() { return shared_->poller->queue(); }
-  void* arrival() { return static_cast<Poller::Tag*>(&arrived_); }
+  grpc::ServerCompletionQueue* queue() { return shared_->queue->queue(); }
+  void* arrival() { return static_cast<LoopQueue::Tag*>(&arrived_); }
 
-  // The poller's thread: asks gRPC for the next call of the method.
+  // Asks gRPC for the next call of the method.
   virtual void AskForNext() = 0;
 
-  // --- the loop ---
   // The call has arrived. It may have been aborted already.
   virtual void Begin() = 0;
   // The caller is gone, maybe before Begin(). FINISHED must follow, as without.
@@ -48,18 +46,12 @@ class ServerCall : public OpenCalls::Call {
   virtual void OnOver(bool) {}
 
   // The tag of an operation that is being started; there may be one of each reaction at a time.
-  void* Starting(Poller::Tag* reaction);
+  void* Starting(LoopQueue::Tag* reaction);
   // That of Finish, the last one to be started.
   void* Finishing();
 
-  // In a reaction to an operation: runs `handle` on the loop.
-  template <typename Handle>
-  void Complete(Handle handle) {
-    shared_->loop->Post([this, handle = std::move(handle)]() mutable {
-      handle();
-      OnCompleted();
-    });
-  }
+  // The last thing in the reaction to an operation, which may have been the last one: this may be gone then.
+  void Completed();
 
   CallShared* shared() const { return shared_; }
 
@@ -67,16 +59,14 @@ class ServerCall : public OpenCalls::Call {
   void OnArrived(bool ok);
   void OnDone(bool ok);
   void OnFinished(bool ok);
-  void OnCompleted();
 
   CallShared* const shared_;
-  const Poller::User user_;
+  const LoopQueue::User user_;
   grpc::ServerContext context_;
   Reaction<ServerCall> arrived_{this, &ServerCall::OnArrived};
   Reaction<ServerCall> done_{this, &ServerCall::OnDone};
   Reaction<ServerCall> finished_{this, &ServerCall::OnFinished};
 
-  // Loop only.
   int under_way_ = 2;  // operations; the arrival, and gRPC's word that the call is done
   bool finishing_ = false;
   bool lost_ = false;

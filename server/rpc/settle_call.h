@@ -33,7 +33,6 @@ class SettleCall final : public UnaryCall<v1::SettleRequest, v1::SettleResponse>
 
   ConsumerService* const service_;
 
-  // Loop only.
   std::vector<uint64_t> positions_;                                           // in the request, of what core was told
   std::shared_ptr<SettleCall*> alive_ = std::make_shared<SettleCall*>(this);  // core's callback holds it weakly
 };

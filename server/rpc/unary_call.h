@@ -52,9 +52,8 @@ class UnaryCall : public ServerCall {
   }
   void OnGone() final { End(absl::CancelledError("the caller is gone")); }
 
-  Request request_;  // gRPC's until the call has arrived, then the loop's
+  Request request_;  // gRPC's until the call has arrived
 
-  // Loop only.
   Response response_;
   Writer writer_;
   bool ended_ = false;
