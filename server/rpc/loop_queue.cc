@@ -11,6 +11,13 @@ namespace {
 // Then it is the tasks' turn.
 constexpr int kMostAtOnce = 64;
 
+gpr_timespec DeadlineIn(absl::Duration wait) {
+  // Any other point in time gRPC rounds up to its next millisecond, and waits for it.
+  if (wait <= absl::ZeroDuration()) return gpr_inf_past(GPR_CLOCK_MONOTONIC);
+  if (wait == absl::InfiniteDuration()) return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(absl::ToInt64Nanoseconds(wait), GPR_TIMESPAN));
+}
+
 }  // namespace
 
 LoopQueue::User::~User() {
@@ -54,13 +61,8 @@ void LoopQueue::ShutDown() {
 }
 
 void LoopQueue::Sleep(absl::Duration most) {
-  const gpr_timespec now = gpr_now(GPR_CLOCK_MONOTONIC);
-  const gpr_timespec deadline =
-      most == absl::InfiniteDuration()
-          ? gpr_inf_future(GPR_CLOCK_MONOTONIC)
-          : gpr_time_add(now, gpr_time_from_nanos(absl::ToInt64Nanoseconds(most), GPR_TIMESPAN));
-  bool more = HandleNext(deadline);
-  for (int handled = 1; more && handled < kMostAtOnce; ++handled) more = HandleNext(now);
+  bool more = HandleNext(DeadlineIn(most));
+  for (int handled = 1; more && handled < kMostAtOnce; ++handled) more = HandleNext(DeadlineIn(absl::ZeroDuration()));
 }
 
 bool LoopQueue::HandleNext(gpr_timespec deadline) {
