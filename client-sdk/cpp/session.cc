@@ -40,7 +40,7 @@ Session::Session(SessionOptions options)
       write_at_(hand_back_at_),
       tell_stats_at_(SteadyClock::now() + (hooks_.wants_stats() ? kTellStats : Ending::kForever)) {}
 
-void Session::Run(v1::ConsumerService::Stub& stub, Poller& poller) {
+void Session::Run(ConsumeStub& stub, Poller& poller) {
   TellState(State::kConnecting, "");
   grpc::Status end;
   do {
@@ -49,7 +49,7 @@ void Session::Run(v1::ConsumerService::Stub& stub, Poller& poller) {
   Close(end);
 }
 
-grpc::Status Session::RunStream(v1::ConsumerService::Stub& stub, Poller& poller) {
+grpc::Status Session::RunStream(ConsumeStub& stub, Poller& poller) {
   Stream stream(shared_from_this(), &stub, &poller);
   Lock lock(mutex_);
   stream_ = &stream;
@@ -101,9 +101,9 @@ void Session::Serve(Stream& stream, Lock& lock) {
 }
 
 void Session::HandleNotice(Stream& stream, Lock& lock) {
-  std::shared_ptr<Frame> notice = std::move(notice_);
+  std::unique_ptr<v1::ConsumeResponse> notice = std::move(notice_);
   lock.unlock();
-  Handle(*notice->response);
+  Handle(*notice);
   notice.reset();
   stream.Read();
   lock.lock();
@@ -273,7 +273,7 @@ void Session::AssignLanes(const std::shared_ptr<Frame>& frame) {
 uint64_t Session::LaneOf(const std::shared_ptr<Frame>& frame, size_t index) {
   const Key& key = options_.consume.key;
   Held& held = frame->held[index];
-  if (!key) return Key::LaneOf(held.delivery->key());
+  if (!key) return Key::LaneOf(held.delivery->key);
   std::string thrown;
   try {
     return key(*View(frame, index));
@@ -323,9 +323,9 @@ void Session::SendCredit() {
   outbox_.Add(std::move(request));
 }
 
-void Session::OnNotice(std::shared_ptr<Frame> frame) {
+void Session::OnNotice(std::unique_ptr<v1::ConsumeResponse> notice) {
   std::lock_guard lock(mutex_);
-  notice_ = std::move(frame);
+  notice_ = std::move(notice);
   changed_.notify_all();
 }
 
