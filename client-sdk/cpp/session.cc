@@ -143,8 +143,8 @@ void Session::DoChores(Lock& lock) {
   }
   if (now >= write_at_) {
     // While handlers are at work this looks again by itself: none of them has to wake it.
-    const bool at_work = outbox_.back_ids() > 0 || now - wrote_at_ < kWriteEvery;
-    write_at_ = now + (at_work ? kWriteEvery : Ending::kForever);
+    write_is_near_ = outbox_.back_ids() > 0 || now - wrote_at_ < kWriteEvery;
+    write_at_ = now + (write_is_near_ ? kWriteEvery : Ending::kForever);
     Write(lock);
     lock.lock();
   }
@@ -225,13 +225,14 @@ void Session::Write(Lock& lock) {
 
 // A request for each verdict of a quick handler would cost more than all else that is done for it.
 void Session::WriteSoon(Lock& lock) {
-  const auto now = SteadyClock::now();
   const bool enough = static_cast<uint32_t>(outbox_.back_ids()) * kPartOfCredit >= asked_;
-  if (enough || now - wrote_at_ >= kWriteEvery) return Write(lock);
-  const bool wake = write_at_ > now + kWriteEvery;
-  if (wake) write_at_ = wrote_at_ + kWriteEvery;
+  if (enough) return Write(lock);
+  if (write_is_near_) return lock.unlock();  // for most verdicts: they do not even ask for the time
+  if (SteadyClock::now() - wrote_at_ >= kWriteEvery) return Write(lock);
+  write_is_near_ = true;
+  write_at_ = wrote_at_ + kWriteEvery;
   lock.unlock();
-  if (wake) changed_.notify_all();
+  changed_.notify_all();
 }
 
 void Session::Announce(Lock& lock) {

@@ -166,6 +166,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // Chores of its own thread.
   SteadyClock::time_point hand_back_at_;  // what waits for nobody
   SteadyClock::time_point write_at_;      // verdicts that wait for more
+  bool write_is_near_ = false;            // `write_at_` is
   SteadyClock::time_point tell_stats_at_;
   Stats told_stats_;
 };
