@@ -46,6 +46,10 @@ struct Held {
   uint64_t progress_in = 0;  // ordinal of the request with its last in_progress
   std::chrono::system_clock::time_point leased{};
   std::stop_source stop{std::nostopstate};  // made when the app asks for its token
+  // Of the attempt that `id` stands for, where that is another one than `delivery`: its frame is gone by then.
+  std::unique_ptr<const std::string> rejoined_token;
+
+  std::string_view token() const { return rejoined_token ? *rejoined_token : delivery->token; }
 
  private:
   bool Leave(Place next) {

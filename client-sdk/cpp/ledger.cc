@@ -56,6 +56,7 @@ bool Ledger::Rejoin(const DeliveryView& delivery, std::vector<Settlement>& to_te
     // nak that is late.
     if (held.stream == stream_) to_tell.push_back({held.id, Nak()});
     held.id = delivery.id;
+    held.rejoined_token = std::make_unique<const std::string>(delivery.token);
     held.stream = stream_;
     held.leased = std::chrono::system_clock::now();
     held.cancelled = false;
@@ -93,7 +94,7 @@ std::optional<uint64_t> Ledger::Settle(Held& held, const Verdict& verdict) {
     RememberInDoubt(message, verdict);
   }
   if (held.stream != stream_) return std::nullopt;
-  given_.Remember(message, held.id, held.stream, verdict, held.delivery->token);
+  given_.Remember(message, held.id, held.stream, verdict, held.token());
   if (!connected_) return std::nullopt;
   return held.id;
 }
@@ -111,7 +112,7 @@ void Ledger::NameHeld(bool kept, v1::Open& open) const {
     if (!token.empty()) held.set_token(token.data(), token.size());
   };
   ForEachHeld([&](const Held& held) {
-    if (held.stream == stream_) name(held.id, kept ? held.delivery->token : std::string_view());
+    if (held.stream == stream_) name(held.id, kept ? held.token() : std::string_view());
   });
   for (size_t i = given_.size(); i > 0; --i) {
     const Given& given = given_[i - 1];

@@ -184,6 +184,20 @@ TEST_F(LedgerTest, AMessageThatComesBackToItsRunningHandlerIsNotRunTwice) {
   EXPECT_EQ(ledger_.stats().in_flight, 0u);
 }
 
+// A token names one attempt: by the first one's, the daemon's successor would not find what this app holds now.
+TEST_F(LedgerTest, WhatHasComeBackIsNamedWithTheTokenOfItsNewAttempt) {
+  Held& running = ReceiveAndStart({.id = 1, .sequence = 9});
+  Held& settled = ReceiveAndStart({.id = 2, .sequence = 10});
+  Reopen();
+  Receive({.id = 60, .sequence = 9, .num_delivered = 2});
+  Receive({.id = 61, .sequence = 10, .num_delivered = 2});
+  ledger_.Settle(settled, Ack());
+  EXPECT_THAT(Named(), UnorderedElementsAre(60, 61));
+  EXPECT_THAT(WithToken(/*kept=*/true), UnorderedElementsAre(60, 61));
+  EXPECT_EQ(ledger_.Settle(running, Term("no")), 60u);
+  EXPECT_THAT(WithToken(/*kept=*/true), UnorderedElementsAre(60, 61));
+}
+
 TEST_F(LedgerTest, AMessageThatComesBackAfterItsAckGotLostIsAckedAgain) {
   ledger_.Settle(ReceiveAndStart({.id = 1, .sequence = 9}), Ack());
   Reopen();
