@@ -6,6 +6,7 @@
 
 #include <future>
 
+#include "client-sdk/cpp/frame_fixture.h"
 #include "client-sdk/cpp/session.h"
 
 namespace sluice::internal {
@@ -24,14 +25,12 @@ class InboxTest : public ::testing::Test {
 
   // A frame of messages that have these lanes; their sequences go on from frame to frame.
   std::shared_ptr<Frame> Push(const std::vector<uint64_t>& lanes) {
-    auto frame = std::make_shared<Frame>(session_);
+    v1::ConsumeResponse response;
     for (size_t i = 0; i < lanes.size(); ++i) {
-      v1::Delivery& delivery = *frame->response->mutable_deliveries()->add_deliveries();
-      delivery.set_stream_sequence(++sequence_);
+      response.mutable_deliveries()->add_deliveries()->set_stream_sequence(++sequence_);
     }
-    frame->held = std::vector<Held>(lanes.size());
+    auto frame = testing::ReadFrame(session_, response);
     for (size_t i = 0; i < lanes.size(); ++i) {
-      frame->held[i].delivery = &frame->response->deliveries().deliveries(static_cast<int>(i));
       frame->held[i].lane = lanes[i];
       frame->laned |= lanes[i] != kNoKey;
     }

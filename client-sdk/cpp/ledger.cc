@@ -9,10 +9,7 @@ namespace sluice::internal {
 Ledger::Ledger(uint32_t credit, size_t remembered)
     : capacity_(std::max<size_t>(credit, remembered)), given_(capacity_) {}
 
-Identity Ledger::IdentityOf(const v1::Delivery& delivery) {
-  const auto& stored = delivery.timestamp();
-  return {delivery.stream_sequence(), stored.seconds() * 1'000'000'000 + stored.nanos()};
-}
+Identity Ledger::IdentityOf(const DeliveryView& delivery) { return {delivery.stream_sequence, delivery.stored_ns}; }
 
 template <typename F>
 void Ledger::ForEachHeld(F f) const {
@@ -26,15 +23,10 @@ void Ledger::ForEachHeld(F f) const {
 std::vector<Settlement> Ledger::Accept(Frame& frame) {
   std::vector<Settlement> to_tell;
   const auto now = std::chrono::system_clock::now();
-  const auto& deliveries = frame.response->deliveries().deliveries();
-  frame.held = std::vector<Held>(deliveries.size());
-  for (int i = 0; i < deliveries.size(); ++i) {
-    Held& held = frame.held[i];
-    held.delivery = &deliveries[i];
-    held.id = deliveries[i].id();
+  for (Held& held : frame.held) {
     held.stream = stream_;
     held.leased = now;
-    if (deliveries[i].num_delivered() > 1 && Rejoin(deliveries[i], to_tell)) {
+    if (held.delivery->num_delivered > 1 && Rejoin(*held.delivery, to_tell)) {
       held.settled = held.Drop();
       ++stats_.rejoined;
     } else {
@@ -55,7 +47,7 @@ void Ledger::Forget(Frame& frame) {
   frame.position = Frame::kNotListed;
 }
 
-bool Ledger::Rejoin(const v1::Delivery& delivery, std::vector<Settlement>& to_tell) {
+bool Ledger::Rejoin(const DeliveryView& delivery, std::vector<Settlement>& to_tell) {
   const Identity message = IdentityOf(delivery);
   if (const auto orphan = orphans_.find(message.sequence);
       orphan != orphans_.end() && IdentityOf(*orphan->second->delivery) == message) {
@@ -63,7 +55,8 @@ bool Ledger::Rejoin(const v1::Delivery& delivery, std::vector<Settlement>& to_te
     // A lease that ended on this same stream: the daemon still counts the old id against the credit. It suppresses a
     // nak that is late.
     if (held.stream == stream_) to_tell.push_back({held.id, Nak()});
-    held.id = delivery.id();
+    held.id = delivery.id;
+    held.rejoined_token = std::make_unique<const std::string>(delivery.token);
     held.stream = stream_;
     held.leased = std::chrono::system_clock::now();
     held.cancelled = false;
@@ -73,8 +66,8 @@ bool Ledger::Rejoin(const v1::Delivery& delivery, std::vector<Settlement>& to_te
   }
   const std::optional<Verdict> verdict = VerdictOn(message);
   if (!verdict) return false;
-  to_tell.push_back({delivery.id(), *verdict});
-  given_.Remember({message, delivery.id(), stream_, *verdict, delivery.token()});
+  to_tell.push_back({delivery.id, *verdict});
+  given_.Remember(message, delivery.id, stream_, *verdict, delivery.token);
   return true;
 }
 
@@ -101,7 +94,7 @@ std::optional<uint64_t> Ledger::Settle(Held& held, const Verdict& verdict) {
     RememberInDoubt(message, verdict);
   }
   if (held.stream != stream_) return std::nullopt;
-  given_.Remember({message, held.id, held.stream, verdict, held.delivery->token()});
+  given_.Remember(message, held.id, held.stream, verdict, held.token());
   if (!connected_) return std::nullopt;
   return held.id;
 }
@@ -111,22 +104,22 @@ void Ledger::NameHeld(bool kept, v1::Open& open) const {
   constexpr size_t kMostBytes = 12 << 20;  // a request has at most 16 MiB
   constexpr size_t kIdBytes = 16;          // of an entry, beside its token
   size_t bytes = 0;
-  const auto name = [&](uint64_t id, const std::string* token) {
-    bytes += kIdBytes + (token != nullptr ? token->size() : 0);
+  const auto name = [&](uint64_t id, std::string_view token) {
+    bytes += kIdBytes + token.size();
     if (open.resume_size() == kMost || bytes > kMostBytes) return;
     v1::Held& held = *open.add_resume();
     held.set_id(id);
-    if (token != nullptr) held.set_token(*token);
+    if (!token.empty()) held.set_token(token.data(), token.size());
   };
   ForEachHeld([&](const Held& held) {
-    if (held.stream == stream_) name(held.id, kept ? &held.delivery->token() : nullptr);
+    if (held.stream == stream_) name(held.id, kept ? held.token() : std::string_view());
   });
   for (size_t i = given_.size(); i > 0; --i) {
     const Given& given = given_[i - 1];
     if (given.stream != stream_) continue;
     const bool harmless = given.verdict.kind() == Verdict::Kind::kAck;
     const bool repeatable = given.verdict.kind() == Verdict::Kind::kTerm && kept;
-    name(given.id, harmless || repeatable ? &given.token : nullptr);
+    name(given.id, harmless || repeatable ? std::string_view(given.token) : std::string_view());
   }
 }
 
@@ -196,7 +189,7 @@ bool Ledger::Lose(Held& held) {
   }
   held.cancelled = true;
   if (held.stop.stop_possible()) stopped_.push_back(held.stop);
-  orphans_[held.delivery->stream_sequence()] = &held;
+  orphans_[held.delivery->stream_sequence] = &held;
   return false;
 }
 

@@ -12,6 +12,7 @@
 #include "client-sdk/cpp/frame.h"
 #include "client-sdk/cpp/verdict_memory.h"
 #include "sluice/options.h"
+#include "sluice/v1/consumer.pb.h"
 #include "sluice/verdict.h"
 
 namespace sluice::internal {
@@ -38,7 +39,7 @@ class Ledger {
   // `credit`: most messages held at once. `remembered`: most verdicts kept, recent and in doubt each.
   Ledger(uint32_t credit, size_t remembered);
 
-  // A frame of deliveries of the current stream: fills its `held`, with nothing in it that was handled already.
+  // A frame of deliveries of the current stream: nothing waits in it then that was handled already.
   std::vector<Settlement> Accept(Frame& frame);
   // A frame is gone.
   void Forget(Frame& frame);
@@ -78,12 +79,12 @@ class Ledger {
     Identity message;
     Verdict verdict;
   };
-  static Identity IdentityOf(const v1::Delivery& delivery);
+  static Identity IdentityOf(const DeliveryView& delivery);
 
   void RememberInDoubt(const Identity& message, const Verdict& verdict);
   void Count(const Verdict& verdict);
   // True if an orphan or a verdict that was given answers for this new attempt.
-  bool Rejoin(const v1::Delivery& delivery, std::vector<Settlement>& to_tell);
+  bool Rejoin(const DeliveryView& delivery, std::vector<Settlement>& to_tell);
   std::optional<Verdict> VerdictOn(const Identity& message) const;
   // Its lease is over. True if it was dropped, as no handler had it.
   bool Lose(Held& held);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "client-sdk/cpp/frame_fixture.h"
 #include "client-sdk/cpp/session.h"
 
 namespace sluice::internal {
@@ -25,7 +26,8 @@ class LedgerTest : public ::testing::Test {
     uint64_t id;
     uint64_t sequence;
     uint64_t num_delivered = 1;
-    int64_t stored = 0;  // seconds; 0: `sequence`
+    int64_t stored = 0;      // seconds; 0: `sequence`
+    std::string token = {};  // empty: "token of " its id
   };
 
   LedgerTest() { ledger_.OnOpened({}); }
@@ -34,16 +36,16 @@ class LedgerTest : public ::testing::Test {
   }
 
   Frame& MakeFrame(const std::vector<Content>& contents) {
-    auto frame = std::make_unique<Frame>(session_);
+    v1::ConsumeResponse response;
     for (const Content& content : contents) {
-      v1::Delivery& delivery = *frame->response->mutable_deliveries()->add_deliveries();
+      v1::Delivery& delivery = *response.mutable_deliveries()->add_deliveries();
       delivery.set_id(content.id);
       delivery.set_stream_sequence(content.sequence);
       delivery.set_num_delivered(content.num_delivered);
-      delivery.set_token("token of " + std::to_string(content.id));
+      delivery.set_token(content.token.empty() ? "token of " + std::to_string(content.id) : content.token);
       delivery.mutable_timestamp()->set_seconds(content.stored != 0 ? content.stored : content.sequence);
     }
-    frames_.push_back(std::move(frame));
+    frames_.push_back(testing::ReadFrame(session_, response));
     return *frames_.back();
   }
   Held& Receive(const Content& content) {
@@ -85,7 +87,7 @@ class LedgerTest : public ::testing::Test {
   const std::shared_ptr<Session> session_ =
       std::make_shared<Session>(SessionOptions{.consumer = "orders", .client_id = "me"});
   Ledger ledger_{kCredit, kRemembered};
-  std::vector<std::unique_ptr<Frame>> frames_;
+  std::vector<std::shared_ptr<Frame>> frames_;
   std::vector<Settlement> told_;  // by the last Receive()
 };
 
@@ -123,12 +125,10 @@ TEST_F(LedgerTest, WhatFitsIntoARequestIsNamedTheHeldFirstThenTheLastVerdicts) {
   Receive({.id = 3, .sequence = 3});
   EXPECT_THAT(Named(), ElementsAre(3, 2, 1));
   for (uint64_t id = 4; id <= 10; ++id) {
-    Frame& frame = MakeFrame({{id, id}});
-    frame.response->mutable_deliveries()->mutable_deliveries(0)->set_token(std::string(2 << 20, 't'));
-    ledger_.Accept(frame);
+    ledger_.Accept(MakeFrame({{.id = id, .sequence = id, .token = std::string(2 << 20, 't')}}));
   }
   EXPECT_LE(Name().ByteSizeLong(), 16u << 20);
-  EXPECT_THAT(Named(), testing::Contains(3));
+  EXPECT_THAT(Named(), ::testing::Contains(3));
 }
 
 // The daemon's successor adopted it, but JetStream had sent it again already, before the ack was there.
@@ -182,6 +182,20 @@ TEST_F(LedgerTest, AMessageThatComesBackToItsRunningHandlerIsNotRunTwice) {
   EXPECT_EQ(ledger_.Settle(running, Ack()), 60u);
   EXPECT_EQ(ledger_.stats().rejoined, 1u);
   EXPECT_EQ(ledger_.stats().in_flight, 0u);
+}
+
+// A token names one attempt: by the first one's, the daemon's successor would not find what this app holds now.
+TEST_F(LedgerTest, WhatHasComeBackIsNamedWithTheTokenOfItsNewAttempt) {
+  Held& running = ReceiveAndStart({.id = 1, .sequence = 9});
+  Held& settled = ReceiveAndStart({.id = 2, .sequence = 10});
+  Reopen();
+  Receive({.id = 60, .sequence = 9, .num_delivered = 2});
+  Receive({.id = 61, .sequence = 10, .num_delivered = 2});
+  ledger_.Settle(settled, Ack());
+  EXPECT_THAT(Named(), UnorderedElementsAre(60, 61));
+  EXPECT_THAT(WithToken(/*kept=*/true), UnorderedElementsAre(60, 61));
+  EXPECT_EQ(ledger_.Settle(running, Term("no")), 60u);
+  EXPECT_THAT(WithToken(/*kept=*/true), UnorderedElementsAre(60, 61));
 }
 
 TEST_F(LedgerTest, AMessageThatComesBackAfterItsAckGotLostIsAckedAgain) {

@@ -4,7 +4,6 @@
 
 #include "client-sdk/cpp/frame.h"
 #include "client-sdk/cpp/session.h"
-#include "client-sdk/cpp/wire.h"
 
 namespace sluice {
 
@@ -19,30 +18,32 @@ Message::~Message() {
   if (frame_ && !held().settled) Nak();
 }
 
-std::string_view Message::subject() const { return delivery().subject(); }
-std::string_view Message::data() const { return delivery().data(); }
-std::string_view Message::key() const { return delivery().key(); }
-uint64_t Message::stream_sequence() const { return delivery().stream_sequence(); }
-uint64_t Message::consumer_sequence() const { return delivery().consumer_sequence(); }
-uint64_t Message::num_delivered() const { return delivery().num_delivered(); }
-uint64_t Message::num_pending() const { return delivery().num_pending(); }
+std::string_view Message::subject() const { return delivery().subject; }
+std::string_view Message::data() const { return delivery().data; }
+std::string_view Message::key() const { return delivery().key; }
+uint64_t Message::stream_sequence() const { return delivery().stream_sequence; }
+uint64_t Message::consumer_sequence() const { return delivery().consumer_sequence; }
+uint64_t Message::num_delivered() const { return delivery().num_delivered; }
+uint64_t Message::num_pending() const { return delivery().num_pending; }
 
 std::vector<std::pair<std::string_view, std::string_view>> Message::headers() const {
   std::vector<std::pair<std::string_view, std::string_view>> headers;
-  headers.reserve(delivery().headers_size());
-  for (const v1::Header& header : delivery().headers()) headers.emplace_back(header.name(), header.value());
+  headers.reserve(delivery().end_header - delivery().first_header);
+  for (size_t i = delivery().first_header; i < delivery().end_header; ++i) {
+    headers.emplace_back(frame_->headers[i].name, frame_->headers[i].value);
+  }
   return headers;
 }
 
 std::optional<std::string_view> Message::header(std::string_view name) const {
-  for (const v1::Header& header : delivery().headers()) {
-    if (header.name() == name) return header.value();
+  for (size_t i = delivery().first_header; i < delivery().end_header; ++i) {
+    if (frame_->headers[i].name == name) return frame_->headers[i].value;
   }
   return std::nullopt;
 }
 
 std::chrono::system_clock::time_point Message::timestamp() const {
-  return internal::ToTimePoint(delivery().timestamp());
+  return std::chrono::system_clock::time_point(std::chrono::nanoseconds(delivery().stored_ns));
 }
 
 bool Message::Settle(const Verdict& verdict) { return frame_ && frame_->session->Settle(held(), verdict); }
@@ -72,6 +73,6 @@ std::chrono::system_clock::time_point Message::deadline() const { return frame_-
 
 internal::Held& Message::held() const { return frame_->held[index_]; }
 
-const v1::Delivery& Message::delivery() const { return *held().delivery; }
+const internal::DeliveryView& Message::delivery() const { return *held().delivery; }
 
 }  // namespace sluice

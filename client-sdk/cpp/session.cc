@@ -40,7 +40,7 @@ Session::Session(SessionOptions options)
       write_at_(hand_back_at_),
       tell_stats_at_(SteadyClock::now() + (hooks_.wants_stats() ? kTellStats : Ending::kForever)) {}
 
-void Session::Run(v1::ConsumerService::Stub& stub, Poller& poller) {
+void Session::Run(ConsumeStub& stub, Poller& poller) {
   TellState(State::kConnecting, "");
   grpc::Status end;
   do {
@@ -49,7 +49,7 @@ void Session::Run(v1::ConsumerService::Stub& stub, Poller& poller) {
   Close(end);
 }
 
-grpc::Status Session::RunStream(v1::ConsumerService::Stub& stub, Poller& poller) {
+grpc::Status Session::RunStream(ConsumeStub& stub, Poller& poller) {
   Stream stream(shared_from_this(), &stub, &poller);
   Lock lock(mutex_);
   stream_ = &stream;
@@ -101,9 +101,9 @@ void Session::Serve(Stream& stream, Lock& lock) {
 }
 
 void Session::HandleNotice(Stream& stream, Lock& lock) {
-  std::shared_ptr<Frame> notice = std::move(notice_);
+  std::unique_ptr<v1::ConsumeResponse> notice = std::move(notice_);
   lock.unlock();
-  Handle(*notice->response);
+  Handle(*notice);
   notice.reset();
   stream.Read();
   lock.lock();
@@ -143,8 +143,8 @@ void Session::DoChores(Lock& lock) {
   }
   if (now >= write_at_) {
     // While handlers are at work this looks again by itself: none of them has to wake it.
-    const bool at_work = outbox_.back_ids() > 0 || now - wrote_at_ < kWriteEvery;
-    write_at_ = now + (at_work ? kWriteEvery : Ending::kForever);
+    write_is_near_ = outbox_.back_ids() > 0 || now - wrote_at_ < kWriteEvery;
+    write_at_ = now + (write_is_near_ ? kWriteEvery : Ending::kForever);
     Write(lock);
     lock.lock();
   }
@@ -225,13 +225,14 @@ void Session::Write(Lock& lock) {
 
 // A request for each verdict of a quick handler would cost more than all else that is done for it.
 void Session::WriteSoon(Lock& lock) {
-  const auto now = SteadyClock::now();
   const bool enough = static_cast<uint32_t>(outbox_.back_ids()) * kPartOfCredit >= asked_;
-  if (enough || now - wrote_at_ >= kWriteEvery) return Write(lock);
-  const bool wake = write_at_ > now + kWriteEvery;
-  if (wake) write_at_ = wrote_at_ + kWriteEvery;
+  if (enough) return Write(lock);
+  if (write_is_near_) return lock.unlock();  // for most verdicts: they do not even ask for the time
+  if (SteadyClock::now() - wrote_at_ >= kWriteEvery) return Write(lock);
+  write_is_near_ = true;
+  write_at_ = wrote_at_ + kWriteEvery;
   lock.unlock();
-  if (wake) changed_.notify_all();
+  changed_.notify_all();
 }
 
 void Session::Announce(Lock& lock) {
@@ -273,7 +274,7 @@ void Session::AssignLanes(const std::shared_ptr<Frame>& frame) {
 uint64_t Session::LaneOf(const std::shared_ptr<Frame>& frame, size_t index) {
   const Key& key = options_.consume.key;
   Held& held = frame->held[index];
-  if (!key) return Key::LaneOf(held.delivery->key());
+  if (!key) return Key::LaneOf(held.delivery->key);
   std::string thrown;
   try {
     return key(*View(frame, index));
@@ -323,9 +324,9 @@ void Session::SendCredit() {
   outbox_.Add(std::move(request));
 }
 
-void Session::OnNotice(std::shared_ptr<Frame> frame) {
+void Session::OnNotice(std::unique_ptr<v1::ConsumeResponse> notice) {
   std::lock_guard lock(mutex_);
-  notice_ = std::move(frame);
+  notice_ = std::move(notice);
   changed_.notify_all();
 }
 

@@ -54,7 +54,7 @@ class Session : public std::enable_shared_from_this<Session> {
   explicit Session(SessionOptions options);
 
   // Until closed. The calling thread is the session's own.
-  void Run(v1::ConsumerService::Stub& stub, Poller& poller);
+  void Run(ConsumeStub& stub, Poller& poller);
 
   // --- for the app; any thread ---
   Inbox& inbox() { return inbox_; }
@@ -90,7 +90,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // --- for Stream; the poller's thread ---
   void OnDeliveries(std::shared_ptr<Frame> frame);
-  void OnNotice(std::shared_ptr<Frame> frame);
+  void OnNotice(std::unique_ptr<v1::ConsumeResponse> notice);
   void OnReadsOver();
   void OnWritten(bool ok);
   void OnDone(const grpc::Status& status);
@@ -100,7 +100,7 @@ class Session : public std::enable_shared_from_this<Session> {
   using Lock = std::unique_lock<std::mutex>;
 
   // Own thread.
-  grpc::Status RunStream(v1::ConsumerService::Stub& stub, Poller& poller);
+  grpc::Status RunStream(ConsumeStub& stub, Poller& poller);
   v1::ConsumeRequest OpenRequest();
   void Serve(Stream& stream, Lock& lock);
   void HandleNotice(Stream& stream, Lock& lock);
@@ -156,7 +156,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // The current stream.
   Stream* stream_ = nullptr;
-  std::shared_ptr<Frame> notice_;  // read, not handled yet
+  std::unique_ptr<v1::ConsumeResponse> notice_;  // read, not handled yet
   bool reads_over_ = false;
   bool released_ = false;
   std::optional<grpc::Status> done_;
@@ -166,6 +166,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // Chores of its own thread.
   SteadyClock::time_point hand_back_at_;  // what waits for nobody
   SteadyClock::time_point write_at_;      // verdicts that wait for more
+  bool write_is_near_ = false;            // `write_at_` is
   SteadyClock::time_point tell_stats_at_;
   Stats told_stats_;
 };

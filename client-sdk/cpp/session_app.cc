@@ -50,7 +50,7 @@ void Session::SettleOne(Held& held, const Verdict& verdict, std::function<void(O
   const bool answered = ledger_.current(held);  // on this stream, or on one that resumes it
   if (const auto id = ledger_.Settle(held, verdict)) outbox_.AddVerdict(*id, verdict);
   if (!options_.consume.confirm || (!told && !hooks_.wants_outcomes())) return;
-  Confirmations::Waiter waiter{held.delivery->stream_sequence(), std::move(told)};
+  Confirmations::Waiter waiter{held.delivery->stream_sequence, std::move(told)};
   if (answered) {
     confirmations_.Expect(held.id, std::move(waiter), due);
   } else {

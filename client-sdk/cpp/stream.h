@@ -1,21 +1,26 @@
 #pragma once
 
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/impl/codegen/proto_utils.h>
 
 #include <memory>
 
 #include "client-sdk/cpp/frame.h"
 #include "client-sdk/cpp/outbox.h"
 #include "client-sdk/cpp/poller.h"
-#include "sluice/v1/consumer.grpc.pb.h"
+#include "sluice/v1/consumer.pb.h"
 
 namespace sluice::internal {
+
+// Responses stay bytes: deliveries are not made into generated messages.
+using ConsumeStub = grpc::TemplatedGenericStub<v1::ConsumeRequest, grpc::ByteBuffer>;
 
 // One Consume call: hands everything that happens to its Session, on the poller's thread. Made and destroyed by the
 // Session's thread, which waits for Session::OnDone() in between.
 class Stream final {
  public:
-  Stream(std::shared_ptr<Session> session, v1::ConsumerService::Stub* stub, Poller* poller);
+  Stream(std::shared_ptr<Session> session, ConsumeStub* stub, Poller* poller);
   Stream(const Stream&) = delete;
 
   // The first write must follow: it carries the beginning of the call.
@@ -50,9 +55,10 @@ class Stream final {
   Tag read_tag_{this, &Stream::OnRead};
   Tag write_tag_{this, &Stream::OnWritten};
   Tag finish_tag_{this, &Stream::OnFinished};
-  std::unique_ptr<grpc::ClientAsyncReaderWriter<v1::ConsumeRequest, v1::ConsumeResponse>> call_;
-  std::shared_ptr<Frame> frame_;  // being read
+  std::unique_ptr<grpc::ClientAsyncReaderWriter<v1::ConsumeRequest, grpc::ByteBuffer>> call_;
+  grpc::ByteBuffer response_;  // being read
   grpc::Status status_;
+  grpc::Status malformed_;  // why this side has ended it
 };
 
 }  // namespace sluice::internal

@@ -7,7 +7,7 @@ namespace sluice::internal {
 Subscription::Subscription(std::shared_ptr<Session> session, const std::shared_ptr<grpc::Channel>& channel,
                            std::shared_ptr<Poller> poller, int workers, Work work)
     : session_(std::move(session)),
-      stub_(v1::ConsumerService::NewStub(channel)),
+      stub_(std::make_unique<ConsumeStub>(channel)),
       poller_(std::move(poller)),
       work_(std::move(work)) {
   threads_.emplace_back([this] { session_->Run(*stub_, *poller_); });

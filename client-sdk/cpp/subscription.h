@@ -25,7 +25,7 @@ class Subscription {
 
  private:
   const std::shared_ptr<Session> session_;
-  const std::unique_ptr<v1::ConsumerService::Stub> stub_;
+  const std::unique_ptr<ConsumeStub> stub_;
   const std::shared_ptr<Poller> poller_;
   const Work work_;
   std::vector<std::thread> threads_;

@@ -10,13 +10,19 @@ namespace sluice::internal {
 VerdictMemory::VerdictMemory(size_t capacity)
     : capacity_(std::max<size_t>(capacity, 1)), newest_(std::bit_ceil(capacity_), 0) {}
 
-void VerdictMemory::Remember(Given given) {
-  uint64_t& newest = newest_[ChainOf(given.message.sequence)];
-  Entry entry{std::move(given), newest};
+void VerdictMemory::Remember(const Identity& message, uint64_t id, uint32_t stream, const Verdict& verdict,
+                             std::string_view token) {
+  uint64_t& newest = newest_[ChainOf(message.sequence)];
   if (ring_.size() < capacity_) {
-    ring_.push_back(std::move(entry));
+    ring_.push_back({Given{message, id, stream, verdict, std::string(token)}, newest});
   } else {
-    ring_[Slot(count_)] = std::move(entry);
+    Entry& oldest = ring_[Slot(count_)];
+    oldest.given.message = message;
+    oldest.given.id = id;
+    oldest.given.stream = stream;
+    oldest.given.verdict = verdict;
+    oldest.given.token.assign(token);
+    oldest.older = newest;
   }
   newest = ++count_;
 }

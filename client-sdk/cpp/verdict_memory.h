@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sluice/verdict.h"
@@ -26,13 +27,14 @@ struct Given {
 };
 
 // The last verdicts, to be found by their message. A ring; those with the same hash are chained from the newest to the
-// older, so that remembering one costs a few stores and no allocation. No threads; guarded by the Session's mutex.
+// older. Each takes over what the one before in its place had allocated, so that remembering one costs a few stores. No
+// threads; guarded by the Session's mutex.
 class VerdictMemory {
  public:
   explicit VerdictMemory(size_t capacity);
 
   // Takes the place of the oldest, if it is full.
-  void Remember(Given given);
+  void Remember(const Identity& message, uint64_t id, uint32_t stream, const Verdict& verdict, std::string_view token);
   // The newest verdict on a message; null: none is remembered.
   const Given* Find(const Identity& message) const;
 

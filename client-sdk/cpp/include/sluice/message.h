@@ -19,10 +19,8 @@
 
 namespace sluice {
 
-namespace v1 {
-class Delivery;
-}
 namespace internal {
+struct DeliveryView;
 struct Frame;
 struct Held;
 class Session;
@@ -34,7 +32,9 @@ class View;
 /// destroyed without a verdict naks, so that nothing is forgotten.
 ///
 /// Content is bytes: NATS promises no character set. The views live as long as the Message, also after its verdict.
-/// Settling, cancelled() and deadline() are thread-safe; a moved-from Message may only be destroyed or assigned to.
+/// They point into the frame that it came in, so a Message that is kept keeps all of that frame in memory: at most 256
+/// KiB of messages (fewer with ConsumeOptions::max_batch), or the one that is larger. Settling, cancelled() and
+/// deadline() are thread-safe; a moved-from Message may only be destroyed or assigned to.
 class Message {
  public:
   Message(Message&&) noexcept = default;
@@ -93,7 +93,7 @@ class Message {
   friend class internal::Turn;
   friend class internal::View;
   internal::Held& held() const;
-  const v1::Delivery& delivery() const;
+  const internal::DeliveryView& delivery() const;
 
   std::shared_ptr<internal::Frame> frame_;  // null: moved from
   size_t index_;

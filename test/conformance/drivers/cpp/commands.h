@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <sluice/client.h>
@@ -26,6 +27,7 @@ class Commands {
 
  private:
   struct Running {
+    explicit Running(Told told) : told(std::move(told)) {}
     Told told;
     std::unique_ptr<Client> client;
     std::shared_ptr<Consumption> consumption;
