@@ -2,9 +2,13 @@
 
 #include <openssl/crypto.h>
 
+#include <charconv>
+#include <cstring>
+#include <optional>
+
 #include "absl/status/status.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace sluice::token {
 namespace {
@@ -16,25 +20,75 @@ constexpr char kOrdinaryReply = 1 << 0;
 constexpr char kHasKey = 1 << 1;
 constexpr absl::string_view kAckPrefix = "$JS.ACK.";
 
-// "S.C.1.2.3.4.5": the names and numbers with which an ordinary ack subject ends.
-std::string ReplyEnd(const DeliveryToken& token) {
-  return absl::StrCat(token.stream, ".", token.durable, ".", token.num_delivered, ".", token.stream_sequence, ".",
-                      token.consumer_sequence, ".", token.timestamp_ns, ".", token.num_pending);
+// "1.2.3.4.5": the numbers with which an ordinary ack subject ends, behind the names.
+class ReplyNumbers {
+ public:
+  explicit ReplyNumbers(const DeliveryToken& token) {
+    Add(token.num_delivered);
+    Add(token.stream_sequence);
+    Add(token.consumer_sequence);
+    Add(token.timestamp_ns);
+    Add(token.num_pending);
+  }
+
+  absl::string_view text() const { return {text_, static_cast<size_t>(end_ - text_)}; }
+
+ private:
+  template <typename Number>
+  void Add(Number number) {
+    if (end_ != text_) *end_++ = '.';
+    end_ = std::to_chars(end_, text_ + sizeof(text_), number).ptr;
+  }
+
+  char text_[5 * 20 + 4];
+  char* end_ = text_;
+};
+
+// What an ordinary ack subject has between "$JS.ACK." and the names; nothing: it is not ordinary.
+std::optional<absl::string_view> MiddleOf(const DeliveryToken& token) {
+  absl::string_view rest = token.reply;
+  const ReplyNumbers numbers(token);
+  const bool is_ordinary = absl::ConsumePrefix(&rest, kAckPrefix) && absl::ConsumeSuffix(&rest, numbers.text()) &&
+                           absl::ConsumeSuffix(&rest, ".") && absl::ConsumeSuffix(&rest, token.durable) &&
+                           absl::ConsumeSuffix(&rest, ".") && absl::ConsumeSuffix(&rest, token.stream);
+  if (!is_ordinary) return std::nullopt;
+  return rest;
 }
 
-void PutVarint(uint64_t value, std::string* out) {
-  for (; value >= 0x80; value >>= 7) out->push_back(static_cast<char>(value | 0x80));
-  out->push_back(static_cast<char>(value));
-}
+// Writes to a string that is large enough from the start: a token is made for each message.
+class Writer {
+ public:
+  Writer(size_t at_most, std::string* out) : out_(out) {
+    out_->resize(at_most);
+    next_ = out_->data();
+  }
 
-void PutFixed(uint64_t value, std::string* out) {
-  for (int byte = 0; byte < 8; ++byte) out->push_back(static_cast<char>(value >> (8 * byte)));
-}
+  void Byte(char byte) { *next_++ = byte; }
+  void Varint(uint64_t value) {
+    for (; value >= 0x80; value >>= 7) Byte(static_cast<char>(value | 0x80));
+    Byte(static_cast<char>(value));
+  }
+  void Fixed(uint64_t value) {
+    for (int byte = 0; byte < 8; ++byte) Byte(static_cast<char>(value >> (8 * byte)));
+  }
+  void Bytes(const void* bytes, size_t size) {
+    std::memcpy(next_, bytes, size);
+    next_ += size;
+  }
+  void Text(absl::string_view text) {
+    Varint(text.size());
+    Bytes(text.data(), text.size());
+  }
 
-void PutText(absl::string_view text, std::string* out) {
-  PutVarint(text.size(), out);
-  out->append(text.data(), text.size());
-}
+  absl::string_view written() const { return {out_->data(), static_cast<size_t>(next_ - out_->data())}; }
+  void Finish() { out_->resize(written().size()); }
+
+ private:
+  std::string* const out_;
+  char* next_;
+};
+
+constexpr size_t kMostVarint = 10;
 
 // Reads what the functions above have written, and nothing beyond the end, whatever is there.
 class Cursor {
@@ -93,31 +147,29 @@ HmacTokenCodec::HmacTokenCodec(absl::string_view key, uint64_t instance, uint64_
     : hmac_(key), instance_(instance), crashed_(crashed) {}
 
 void HmacTokenCodec::Seal(const DeliveryToken& token, std::string* sealed) const {
-  const std::string end = ReplyEnd(token);
-  const bool ordinary = absl::StartsWith(token.reply, kAckPrefix) && absl::EndsWith(token.reply, end) &&
-                        token.reply.size() >= kAckPrefix.size() + end.size();
-  absl::string_view reply = token.reply;
-  if (ordinary) reply = reply.substr(kAckPrefix.size(), reply.size() - kAckPrefix.size() - end.size());
-
-  sealed->clear();
-  sealed->push_back(kVersion);
-  sealed->push_back(static_cast<char>((ordinary ? kOrdinaryReply : 0) | (token.has_key ? kHasKey : 0)));
-  PutFixed(static_cast<uint64_t>(token.consumer_created_ns), sealed);
-  PutFixed(token.instance, sealed);
-  PutFixed(static_cast<uint64_t>(token.timestamp_ns), sealed);
-  PutFixed(static_cast<uint64_t>(absl::ToUnixNanos(token.ack_deadline)), sealed);
-  PutVarint(token.id, sealed);
-  PutVarint(token.stream_sequence, sealed);
-  PutVarint(token.consumer_sequence, sealed);
-  PutVarint(token.num_delivered, sealed);
-  PutVarint(token.num_pending, sealed);
-  PutVarint(token.bytes, sealed);
-  PutText(token.stream, sealed);
-  PutText(token.durable, sealed);
-  PutText(reply, sealed);
-  if (token.has_key) PutText(token.key, sealed);
-  const Hmac::Digest digest = hmac_.Of(*sealed);
-  sealed->append(reinterpret_cast<const char*>(digest.data()), kSealBytes);
+  const std::optional<absl::string_view> middle = MiddleOf(token);
+  const absl::string_view reply = middle.value_or(token.reply);
+  const size_t texts = token.stream.size() + token.durable.size() + reply.size() + token.key.size();
+  Writer out(2 + 4 * sizeof(uint64_t) + 10 * kMostVarint + texts + kSealBytes, sealed);
+  out.Byte(kVersion);
+  out.Byte(static_cast<char>((middle ? kOrdinaryReply : 0) | (token.has_key ? kHasKey : 0)));
+  out.Fixed(static_cast<uint64_t>(token.consumer_created_ns));
+  out.Fixed(token.instance);
+  out.Fixed(static_cast<uint64_t>(token.timestamp_ns));
+  out.Fixed(static_cast<uint64_t>(absl::ToUnixNanos(token.ack_deadline)));
+  out.Varint(token.id);
+  out.Varint(token.stream_sequence);
+  out.Varint(token.consumer_sequence);
+  out.Varint(token.num_delivered);
+  out.Varint(token.num_pending);
+  out.Varint(token.bytes);
+  out.Text(token.stream);
+  out.Text(token.durable);
+  out.Text(reply);
+  if (token.has_key) out.Text(token.key);
+  const Hmac::Digest digest = hmac_.Of(out.written());
+  out.Bytes(digest.data(), kSealBytes);
+  out.Finish();
 }
 
 absl::StatusOr<DeliveryToken> HmacTokenCodec::Open(absl::string_view sealed) const {
@@ -151,7 +203,10 @@ absl::StatusOr<DeliveryToken> HmacTokenCodec::Open(absl::string_view sealed) con
   token.has_key = (flags & kHasKey) != 0;
   if (token.has_key) token.key = cursor.Text();
   if (!cursor.AtEnd()) return Refused("it does not hold what a token holds");
-  if ((flags & kOrdinaryReply) != 0) token.reply = absl::StrCat(kAckPrefix, token.reply, ReplyEnd(token));
+  if ((flags & kOrdinaryReply) != 0) {
+    token.reply =
+        absl::StrCat(kAckPrefix, token.reply, token.stream, ".", token.durable, ".", ReplyNumbers(token).text());
+  }
   return token;
 }
 

@@ -3,6 +3,7 @@
 #include <limits>
 #include <random>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -72,6 +73,16 @@ void ExpectRoundTrip(const DeliveryToken& token) {
 }
 
 TEST(HmacTokenCodecTest, AnotherProcessReadsWhatOneHasSealed) { ExpectRoundTrip(Ordinary()); }
+
+// What a daemon of version 0.1 has sealed: during a rollout the next version has to read it.
+TEST(HmacTokenCodecTest, TheFormatStays) {
+  DeliveryToken token = Ordinary();
+  token.has_key = false;
+  token.key.clear();
+  EXPECT_EQ(absl::BytesToHexString(Seal(HmacTokenCodec(std::string(32, 'k'), 77), token)),
+            "010115cd853dfe9c97171032547698badcfe01e8a07e159d97170294c47a1c9d9717858080e804c0c407c7a80e0259e807064f5244"
+            "455253087368697070696e6700f5721d738860cc23b66d19853a60eaf4");
+}
 
 TEST(HmacTokenCodecTest, AnyAckSubjectComesBack) {
   for (const char* reply :
