@@ -59,6 +59,18 @@ std::string WithNumber(absl::string_view reply, int i, uint64_t number) {
 
 }  // namespace
 
+absl::string_view ConsumerOf(absl::string_view reply) {
+  if (reply.substr(0, kPrefix.size()) != kPrefix) return "";
+  const int tokens = CountTokens(reply);
+  if (tokens != kShortTokens && tokens < kLongTokens) return "";
+  absl::string_view rest = reply.substr(kPrefix.size());
+  absl::string_view token;
+  for (int i = CountNames(tokens); i > 2; --i) TakeToken(rest, token);
+  const absl::string_view names = rest;
+  if (!TakeToken(rest, token) || !TakeToken(rest, token)) return "";
+  return names.substr(0, names.size() - rest.size() - 1);
+}
+
 bool ParseAckSubject(absl::string_view reply, core::Message& message) {
   if (reply.substr(0, kPrefix.size()) != kPrefix) return false;
   const int tokens = CountTokens(reply);

@@ -17,6 +17,9 @@ namespace sluice::jetstream {
 // stored: the caller knows how long its bytes live.
 bool ParseAckSubject(absl::string_view reply, core::Message& message);
 
+// Of an ack subject: "<stream>.<consumer>". Empty: it is anything else.
+absl::string_view ConsumerOf(absl::string_view reply);
+
 // `reply`, a valid one, with another consumer sequence.
 std::string AckSubjectAs(absl::string_view reply, uint64_t consumer_sequence);
 

@@ -94,5 +94,19 @@ TEST(AckSubjectTest, SurvivesAnyMutation) {
   }
 }
 
+TEST(ConsumerOfTest, IsBetweenThePrefixAndTheNumbers) {
+  EXPECT_EQ(ConsumerOf("$JS.ACK.ORDERS.worker.1.2.3.4.5"), "ORDERS.worker");
+  EXPECT_EQ(ConsumerOf("$JS.ACK.hub.HASH.ORDERS.worker.1.2.3.4.5"), "ORDERS.worker");
+  EXPECT_EQ(ConsumerOf("$JS.ACK._.HASH.ORDERS.worker.1.2.3.4.5.token.more"), "ORDERS.worker");
+}
+
+TEST(ConsumerOfTest, IsEmptyForAllElse) {
+  for (const char* reply :
+       {"", "$JS.ACK.", "_INBOX.abc.1", "$JS.ACK.ORDERS.worker.1.2.3.4", "$JS.ACK..worker.1.2.3.4.5",
+        "$JS.ACK.ORDERS..1.2.3.4.5", "$JS.FC.ORDERS.worker.1.2.3.4.5", "$JS.ACK.hub.ORDERS.worker.1.2.3.4.5"}) {
+    EXPECT_EQ(ConsumerOf(reply), "") << reply;
+  }
+}
+
 }  // namespace
 }  // namespace sluice::jetstream

@@ -448,9 +448,10 @@ void Connection::OnReplies() {
   arrived_.clear();
 }
 
-absl::StatusOr<std::unique_ptr<Inbox>> Connection::OpenInbox(std::shared_ptr<Inbox::Sink> sink) {
+absl::StatusOr<std::unique_ptr<Inbox>> Connection::OpenInbox(std::shared_ptr<Inbox::Sink> sink,
+                                                             const std::string& consumer) {
   if (!connected_) return absl::UnavailableError("not connected to NATS");
-  return Inbox::Open(nats_, std::move(sink));
+  return Inbox::Open(nats_, std::move(sink), consumer);
 }
 
 absl::StatusOr<std::unique_ptr<Inbox>> Connection::OpenQueue(const std::string& subject, const std::string& queue,

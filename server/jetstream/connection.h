@@ -94,7 +94,8 @@ class Connection {
   // As one of those that share `subject` as `queue`: each message goes to one of them.
   absl::StatusOr<std::unique_ptr<Inbox>> OpenQueue(const std::string& subject, const std::string& queue,
                                                    std::shared_ptr<Inbox::Sink> sink);
-  absl::StatusOr<std::unique_ptr<Inbox>> OpenInbox(std::shared_ptr<Inbox::Sink> sink);
+  // For what a consumer delivers, as in "<stream>.<consumer>", or, without one, for answers.
+  absl::StatusOr<std::unique_ptr<Inbox>> OpenInbox(std::shared_ptr<Inbox::Sink> sink, const std::string& consumer = "");
   // Counts the natsConnections there were: inboxes opened under another number have ended.
   uint64_t generation() const { return generation_; }
   // Runs what may block on the thread for such; in order.

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "jetstream/inbox_sink.h"
 #include "jetstream/nats_connection.h"
 #include "jetstream/nats_ptr.h"
 
@@ -15,16 +16,12 @@ namespace sluice::jetstream {
 // with it.
 class Inbox {
  public:
-  // Called by one thread of cnats's; kept until OnEnd() has returned, even if the Inbox is gone before.
-  class Sink {
-   public:
-    virtual ~Sink() = default;
-    virtual void OnMessage(NatsPtr<natsMsg> msg) = 0;
-    // The last call: it was drained or destroyed, or the connection was closed for good.
-    virtual void OnEnd() = 0;
-  };
+  using Sink = InboxSink;
 
-  static absl::StatusOr<std::unique_ptr<Inbox>> Open(std::shared_ptr<NatsConnection> nats, std::shared_ptr<Sink> sink);
+  // `consumer`: "<stream>.<consumer>", if it is for what that delivers. Whoever pulls from it on the same connection
+  // uses the same inbox.
+  static absl::StatusOr<std::unique_ptr<Inbox>> Open(std::shared_ptr<NatsConnection> nats, std::shared_ptr<Sink> sink,
+                                                     const std::string& consumer = "");
   // Not unique but shared: each message of `subject` goes to one of those who have opened it as `queue`.
   static absl::StatusOr<std::unique_ptr<Inbox>> OpenQueue(std::shared_ptr<NatsConnection> nats,
                                                           const std::string& subject, const std::string& queue,
@@ -43,8 +40,12 @@ class Inbox {
   Inbox(std::shared_ptr<NatsConnection> nats, std::string prefix)
       : nats_(std::move(nats)), prefix_(std::move(prefix)) {}
 
+  struct Closure;
+
   // `queue` empty: no queue.
-  absl::Status Subscribe(const std::string& subject, const std::string& queue, std::shared_ptr<Sink> sink);
+  absl::Status Subscribe(const std::string& subject, const std::string& queue, std::unique_ptr<Closure> closure);
+  static void OnMessage(natsConnection* nats, natsSubscription* subscription, natsMsg* msg, void* closure);
+  static void OnEnd(void* closure);
 
   const std::shared_ptr<NatsConnection> nats_;
   const std::string prefix_;

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "jetstream/inbox_routes.h"
 #include "jetstream/nats_ptr.h"
 
 namespace sluice::jetstream {
@@ -14,16 +15,18 @@ namespace sluice::jetstream {
 // of them goes.
 class NatsConnection {
  public:
-  explicit NatsConnection(NatsPtr<natsConnection> nats) : nats_(std::move(nats)) {}
+  explicit NatsConnection(NatsPtr<natsConnection> nats);
   NatsConnection(const NatsConnection&) = delete;
   NatsConnection& operator=(const NatsConnection&) = delete;
   ~NatsConnection() { natsConnection_Close(nats_.get()); }  // waits for the reading thread
 
   natsConnection* get() const { return nats_.get(); }
+  const std::shared_ptr<InboxRoutes>& routes() const { return routes_; }
   // Loop only.
   void Keep(NatsPtr<natsSubscription> subscription) { subscriptions_.push_back(std::move(subscription)); }
 
  private:
+  const std::shared_ptr<InboxRoutes> routes_;  // outlives nats_, whose reading thread uses it
   const NatsPtr<natsConnection> nats_;
   std::vector<NatsPtr<natsSubscription>> subscriptions_;  // as many as inboxes were opened: few
 };

@@ -17,4 +17,10 @@ __attribute__((weak)) void natsConn_lockAndRetain(natsConnection* connection);
 __attribute__((weak)) natsStatus natsConn_bufferFlush(natsConnection* connection);
 __attribute__((weak)) void natsConn_unlockAndRelease(natsConnection* connection);
 
+// cnats hands each message from its reading thread over to one of its subscription's: a wake-up for each that comes
+// alone. A filter sees it before, and has taken it if it sets it to null.
+__attribute__((weak)) void natsConn_setFilterWithClosure(natsConnection* connection,
+                                                         void (*filter)(natsConnection*, natsMsg** msg, void* closure),
+                                                         void* closure);
+
 }  // extern "C"

@@ -106,7 +106,7 @@ void JetStreamSource::RetireInboxes() {
 
 absl::Status JetStreamSource::Subscribe() {
   if (inbox_ != nullptr && inbox_generation_ == connection_->generation()) return absl::OkStatus();
-  absl::StatusOr<std::unique_ptr<Inbox>> inbox = connection_->OpenInbox(intake_);
+  absl::StatusOr<std::unique_ptr<Inbox>> inbox = connection_->OpenInbox(intake_, absl::StrCat(stream_, ".", consumer_));
   if (!inbox.ok()) return inbox.status();
   ++open_inboxes_;
   inbox_ = *std::move(inbox);
