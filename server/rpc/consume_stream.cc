@@ -150,7 +150,7 @@ void ConsumeStream::Write(const v1::ConsumeResponse& response) {
 
 void ConsumeStream::WriteOutgoing() {
   writing_ = true;
-  call_.Write(outgoing_, Starting(&written_));
+  shared()->poller->StartHere([this] { call_.Write(outgoing_, Starting(&written_)); });
 }
 
 void ConsumeStream::HandleWrite(bool ok) {

@@ -38,4 +38,16 @@ void Poller::Run() {
   while (queue_->Next(&tag, &ok)) static_cast<Tag*>(tag)->OnComplete(ok);
 }
 
+// What grpc::CompletionQueue::DoThenAsyncNext() does, which would poll too if there is nothing.
+void Poller::TakeCompletedHere() {
+  void* event;
+  int succeeded;
+  if (grpc_completion_queue_thread_local_cache_flush(queue_->cq(), &event, &succeeded) == 0) return;
+  void* tag;
+  bool ok = succeeded != 0;
+  if (static_cast<grpc::internal::CompletionQueueTag*>(event)->FinalizeResult(&tag, &ok)) {
+    static_cast<Tag*>(tag)->OnComplete(ok);
+  }
+}
+
 }  // namespace sluice::rpc

@@ -5,6 +5,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "grpc/grpc.h"
 #include "grpcpp/completion_queue.h"
 #include "grpcpp/server_builder.h"
 
@@ -17,7 +18,8 @@ namespace sluice::rpc {
 // Owned by Server. Any thread may start operations on its queue.
 class Poller {
  public:
-  // An operation that was started on queue(): its tag. Called once for each start.
+  // An operation that was started on queue(): its tag. Called once for each start, on the poller's thread or within
+  // StartHere().
   class Tag {
    public:
     virtual void OnComplete(bool ok) = 0;
@@ -51,8 +53,18 @@ class Poller {
 
   grpc::ServerCompletionQueue* queue() { return queue_.get(); }
 
+  // Calls `start`, which starts an operation. If that completes at once, as a write does whose bytes the socket takes,
+  // its tag is called here and now: the poller would be woken up only to pass it on.
+  template <typename Start>
+  void StartHere(Start start) {
+    grpc_completion_queue_thread_local_cache_init(queue_->cq());
+    start();
+    TakeCompletedHere();
+  }
+
  private:
   void Run();
+  void TakeCompletedHere();
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::thread thread_;
