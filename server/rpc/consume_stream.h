@@ -57,7 +57,7 @@ class ConsumeStream final : public ServerCall, public core::AppStream {
   void Begin() override { ReadNext(); }
   void OnGone() override;  // nothing more can be written
 
-  // The poller's thread.
+  // Reactions, on gRPC's side.
   void OnRead(bool ok);
   void OnWritten(bool ok);
 

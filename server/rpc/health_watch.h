@@ -28,7 +28,7 @@ class HealthWatch final : public ServerCall {
   void OnGone() override { End(absl::CancelledError("the caller is gone")); }
   void OnOver(bool) override { service_->Remove(this); }
 
-  void OnWritten(bool ok);  // the poller's thread
+  void OnWritten(bool ok);  // reaction, on gRPC's side
   void HandleWrite();
 
   void End(const absl::Status& status);

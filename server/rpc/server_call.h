@@ -25,8 +25,10 @@ struct CallShared {
 //
 //   asked for ---arrived---> open ---Finish---> finished ---all operations have completed---> over, deleted
 //
-// What completes is translated and posted on the poller's thread; everything else happens on the loop, and operations
-// are started there. Only a call for which nobody came is deleted on the poller's thread, when the server is shut down.
+// What completes is translated and posted, mostly on the poller's thread; everything else happens on the loop, and
+// operations are started there. Completions may come in any order: also gRPC's word that the call is done before the
+// arrival. Only a call for which nobody came is not deleted on the loop, but where gRPC says that the server is shut
+// down.
 class ServerCall : public OpenCalls::Call {
  protected:
   explicit ServerCall(CallShared* shared);
@@ -36,13 +38,13 @@ class ServerCall : public OpenCalls::Call {
   grpc::ServerCompletionQueue* queue() { return shared_->poller->queue(); }
   void* arrival() { return static_cast<Poller::Tag*>(&arrived_); }
 
-  // The poller's thread: asks gRPC for the next call of the method.
+  // Any thread: asks gRPC for the next call of the method.
   virtual void AskForNext() = 0;
 
   // --- the loop ---
   // The call has arrived. It may have been aborted already.
   virtual void Begin() = 0;
-  // The caller is gone, maybe before Begin(). FINISHED must follow, as without.
+  // The caller is gone, maybe before Begin(). Finish must follow, as without.
   virtual void OnGone() = 0;
   // All has completed. `lost`: the caller was gone before gRPC had sent all.
   virtual void OnOver(bool) {}
@@ -77,7 +79,7 @@ class ServerCall : public OpenCalls::Call {
   Reaction<ServerCall> finished_{this, &ServerCall::OnFinished};
 
   // Loop only.
-  int under_way_ = 2;  // operations; the arrival, and gRPC's word that the call is done
+  int under_way_ = 2;  // operations: at first the arrival, and gRPC's word that the call is done
   bool finishing_ = false;
   bool lost_ = false;
 };
