@@ -27,12 +27,13 @@ ConsumeStream::ConsumeStream(ConsumerService* service, CallShared* shared)
 void ConsumeStream::AskForNext() { AskFor(service_, shared()); }
 
 void ConsumeStream::OnRead(bool ok) {
-  // A call that broke off ends the requests too, and that it did is told later, by another completion.
-  Read read = grpc_call_failed_before_recv_message(context()->c_call()) != 0 ? Read::kGone : Read::kEnd;
+  Read read = Read::kEnd;
   if (ok) {
     read = grpc::SerializationTraits<v1::ConsumeRequest>::Deserialize(&incoming_, &request_).ok() ? Read::kRequest
                                                                                                   : Read::kRubbish;
     incoming_.Clear();
+  } else if (grpc_call_failed_before_recv_message(context()->c_call()) != 0) {
+    read = Read::kGone;  // no half-close: the call broke off, which OnGone() may be told later
   }
   HandleRead(read);
   Completed();

@@ -5,8 +5,8 @@
 namespace sluice::rpc {
 
 void OpenCalls::Add(Call* call) {
+  if (!reason_.ok()) return call->Abort(reason_);
   calls_.insert(call);
-  if (!reason_.ok()) call->Abort(reason_);
 }
 
 void OpenCalls::Remove(Call* call) {

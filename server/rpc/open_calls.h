@@ -16,7 +16,8 @@ class OpenCalls {
     virtual void Abort(const absl::Status& reason) = 0;
   };
 
-  // From the call's first moment to its last. A call that comes after Close() is aborted at once.
+  // From the call's first moment to its last. A call that comes after Close() is aborted at once, and not waited for:
+  // there may always be another one.
   void Add(Call* call);
   void Remove(Call* call);
 

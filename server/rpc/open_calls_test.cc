@@ -37,13 +37,17 @@ TEST(OpenCallsTest, CloseWithoutCallsIsDoneAtOnce) {
   EXPECT_EQ(closed, 1);
 }
 
-TEST(OpenCallsTest, ALateCallIsAborted) {
+TEST(OpenCallsTest, ALateCallIsAbortedAndNotWaitedFor) {
   OpenCalls calls;
+  RecordingCall open;
+  calls.Add(&open);
   int closed = 0;
   calls.Close(absl::UnavailableError("ends"), [&] { ++closed; });
   RecordingCall late;
   calls.Add(&late);
   EXPECT_EQ(late.aborted, absl::UnavailableError("ends"));
+  calls.Remove(&open);
+  EXPECT_EQ(closed, 1);
   calls.Remove(&late);
   EXPECT_EQ(closed, 1);
 }

@@ -15,7 +15,7 @@ class ClientContext;
 
 namespace sluice::rpc {
 
-// Calls the daemon as an app would: a new connection, a call, its answer, which takes the listener, gRPC's threads and
+// Calls the daemon as an app would: a new connection, a call, its answer, which takes the listener, gRPC and
 // the loop. For the watchdog: from within, nothing tells that the listener is dead.
 class SelfCall {
  public:

@@ -25,7 +25,8 @@ struct CallShared {
 //
 //   asked for ---arrived---> open ---Finish---> finished ---all operations have completed---> over, deleted
 //
-// All on the loop. A call for which nobody came is deleted when the server is shut down.
+// All on the loop. Completions may come in any order: also gRPC's word that the call is done before the arrival. A call
+// for which nobody came is deleted when gRPC says that the server is shut down.
 class ServerCall : public OpenCalls::Call {
  protected:
   explicit ServerCall(CallShared* shared);
@@ -40,7 +41,7 @@ class ServerCall : public OpenCalls::Call {
 
   // The call has arrived. It may have been aborted already.
   virtual void Begin() = 0;
-  // The caller is gone, maybe before Begin(). FINISHED must follow, as without.
+  // The caller is gone, maybe before Begin(). Finish must follow, as without.
   virtual void OnGone() = 0;
   // All has completed. `lost`: the caller was gone before gRPC had sent all.
   virtual void OnOver(bool) {}
@@ -67,7 +68,7 @@ class ServerCall : public OpenCalls::Call {
   Reaction<ServerCall> done_{this, &ServerCall::OnDone};
   Reaction<ServerCall> finished_{this, &ServerCall::OnFinished};
 
-  int under_way_ = 2;  // operations; the arrival, and gRPC's word that the call is done
+  int under_way_ = 2;  // operations: at first the arrival, and gRPC's word that the call is done
   bool finishing_ = false;
   bool lost_ = false;
 };
