@@ -40,10 +40,18 @@ type held struct {
 	progressIn uint64    // ordinal of the request with its last in_progress
 	confirming *confirming
 	batch      *batch
+	rejoined   *sluicepb.Delivery // the token of the attempt that id stands for, where that is not delivery
 }
 
 func (h *held) start() bool { return h.place.CompareAndSwap(placeQueued, placeStarted) }
 func (h *held) drop() bool  { return h.place.CompareAndSwap(placeQueued, placeGone) }
+
+func (h *held) token() []byte {
+	if h.rejoined != nil {
+		return h.rejoined.GetToken()
+	}
+	return h.delivery.GetToken()
+}
 
 func (h *held) leasedSince() time.Time {
 	if h.leased.IsZero() {

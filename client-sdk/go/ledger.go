@@ -85,13 +85,14 @@ func (l *ledger) rejoin(h *held) (toTell []settlement, rejoined bool) {
 			toTell = append(toTell, settlement{orphan.id, nak(0)})
 		}
 		orphan.id, orphan.stream = h.id, l.stream
+		orphan.rejoined = &sluicepb.Delivery{Token: h.delivery.GetToken()} // not its payload
 		orphan.leased = h.leasedSince()
 		orphan.cancelled = false
 		delete(l.orphans, message.sequence)
 		return toTell, true
 	}
 	if v, known := l.standing(message); known {
-		l.given.add(given{message, h.id, l.stream, v, h.delivery.GetToken()})
+		l.given.add(given{message, h.id, l.stream, v, h.token()})
 		return []settlement{{h.id, v}}, true
 	}
 	return nil, false
@@ -125,7 +126,7 @@ func (l *ledger) settle(h *held, v verdict) (id uint64, tell bool) {
 		l.resolve(h, NotHeld)
 		return 0, false
 	}
-	l.given.add(given{message, h.id, h.stream, v, h.delivery.GetToken()})
+	l.given.add(given{message, h.id, h.stream, v, h.token()})
 	l.awaitResult(h)
 	return h.id, l.connected
 }
@@ -203,7 +204,7 @@ func (l *ledger) nameHeld(kept bool, open *sluicepb.Open) {
 		}
 		var token []byte
 		if kept {
-			token = h.delivery.GetToken()
+			token = h.token()
 		}
 		name(h.id, token)
 	})

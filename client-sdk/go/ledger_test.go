@@ -236,6 +236,25 @@ func TestAMessageThatComesBackToItsRunningHandlerIsNotRunTwice(t *testing.T) {
 	}
 }
 
+// A token names one attempt: by the first one's, the daemon's successor would not find what this app holds now.
+func TestWhatHasComeBackIsNamedWithTheTokenOfItsNewAttempt(t *testing.T) {
+	l := newTestLedger(t)
+	running := l.started(delivered{id: 1, sequence: 9})
+	settled := l.started(delivered{id: 2, sequence: 10})
+	l.reopen(nil)
+	l.receive(delivered{id: 60, sequence: 9, attempt: 2})
+	l.receive(delivered{id: 61, sequence: 10, attempt: 2})
+	l.settle(settled, ack())
+	ids, withToken := l.named(true)
+	same(t, "named", sorted(ids), 60, 61)
+	same(t, "with tokens", sorted(withToken), 60, 61)
+	if id, tell := l.settle(running, term("no")); id != 60 || !tell {
+		t.Errorf("it is told for %d, %v", id, tell)
+	}
+	_, withToken = l.named(true)
+	same(t, "with tokens, once it is settled", sorted(withToken), 60, 61)
+}
+
 func TestAMessageThatComesBackAfterItsAckGotLostIsAckedAgain(t *testing.T) {
 	l := newTestLedger(t)
 	l.settle(l.started(delivered{id: 1, sequence: 9}), ack())

@@ -169,6 +169,29 @@ def test_a_message_that_comes_back_to_its_running_handler_is_not_run_twice(book:
     assert (book.stats.rejoined, book.stats.in_flight) == (1, 0)
 
 
+def test_what_has_come_back_is_named_with_the_token_of_its_new_attempt(book: Book) -> None:
+    """A token names one attempt: by the first one's, the daemon's successor would not find what this app holds now."""
+    running, settled = book.begin(1, 9), book.begin(2, 10)
+    book.reopen()
+    book.receive(60, 9, num_delivered=2)
+    book.receive(61, 10, num_delivered=2)
+    book.settle(settled, ACK)
+    assert sorted(book.named()) == [60, 61]
+    assert book.with_token(kept=True) == [60, 61]
+    book.settle(running, term("no"))
+    assert book.with_token(kept=True) == [60, 61]
+
+
+def test_of_a_batch_what_has_come_back_is_named_with_the_token_of_its_new_attempt(book: Book) -> None:
+    batch = book.begin_batch(1, 2)
+    book.reopen()
+    book.receive(60, 1, num_delivered=2)
+    book.receive(61, 2, num_delivered=2)
+    assert book.with_token(kept=True) == [60, 61]
+    assert book.finish_batch(batch) == [60, 61]
+    assert book.with_token(kept=True) == [60, 61]
+
+
 def test_a_message_that_comes_back_after_its_ack_got_lost_is_acked_again(book: Book) -> None:
     book.finish(1, 9)
     book.reopen()

@@ -67,6 +67,8 @@ export class Delivery {
   settled = false;
   /** Nobody waits for its verdict. */
   cancelled = false;
+  /** The token of the attempt that `id` stands for, where that is another one than this. */
+  rejoinedToken: Buffer | undefined;
   /** Ordinal of the stream that knows it by `id`. */
   stream = 0;
   /** Since when the daemon keeps it leased, in ms of the Unix clock. */
@@ -166,6 +168,10 @@ export class Delivery {
 
   get key(): Buffer {
     return this.frame.bytes.subarray(this.keyAt, this.keyEnd);
+  }
+
+  get token(): Buffer {
+    return this.rejoinedToken ?? this.frame.bytes.subarray(this.tokenAt, this.tokenEnd);
   }
 
   get hasKey(): boolean {

@@ -180,6 +180,30 @@ test('a message that comes back to its running handler is not run twice', () => 
   assert.equal(ledger.stats.inFlight, 0);
 });
 
+// A token names one attempt: by the first one's, the daemon's successor would not find what this app holds now.
+test('what has come back is named with the token of its new attempt', () => {
+  const running = start({ id: 1, sequence: 9 });
+  const settled = start({ id: 2, sequence: 10 });
+  reopen();
+  receive({ id: 60, sequence: 9, numDelivered: 2 });
+  receive({ id: 61, sequence: 10, numDelivered: 2 });
+  ledger.settle(settled, ACK);
+  assert.deepEqual(sorted(named()), [60, 61]);
+  assert.deepEqual(sorted(namedWithToken(true)), [60, 61]);
+  ledger.settle(running, term('no'));
+  assert.deepEqual(sorted(namedWithToken(true)), [60, 61]);
+});
+
+test('what has come back keeps nothing of the payload of its new attempt', () => {
+  const running = start({ id: 1, sequence: 9 });
+  reopen();
+  receive({ id: 60, sequence: 9, numDelivered: 2, data: Buffer.alloc(100_000) });
+  ledger.settle(running, ACK);
+  const [{ token } = { token: undefined }] = ledger.nameHeld(true);
+  assert.equal(token?.toString(), 'token of 60');
+  assert.ok(token.buffer.byteLength < 50_000);
+});
+
 test('a message that comes back after its ack got lost is acked again', () => {
   ledger.settle(start({ id: 1, sequence: 9 }), ACK);
   reopen();

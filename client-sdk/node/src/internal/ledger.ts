@@ -36,12 +36,12 @@ class Given {
     this.id = delivery.id;
     this.stream = delivery.stream;
     this.verdict = verdict;
-    if (delivery.frame.isSmall) {
+    if (delivery.rejoinedToken === undefined && delivery.frame.isSmall) {
       this.bytes = delivery.frame.bytes;
       this.tokenAt = delivery.tokenAt;
       this.tokenEnd = delivery.tokenEnd;
     } else {
-      this.bytes = Buffer.from(delivery.frame.bytes.subarray(delivery.tokenAt, delivery.tokenEnd));
+      this.bytes = delivery.rejoinedToken ?? Buffer.from(delivery.token);
       this.tokenAt = 0;
       this.tokenEnd = this.bytes.length;
     }
@@ -177,7 +177,7 @@ export class Ledger {
       if (named.length < MOST_NAMED && bytes <= MOST_NAMED_BYTES) named.push({ id, token });
     };
     for (const held of this.held()) {
-      const token = kept ? held.frame.bytes.subarray(held.tokenAt, held.tokenEnd) : undefined;
+      const token = kept ? held.token : undefined;
       if (held.stream === this.stream) name(held.id, token);
     }
     for (let i = this.given.length; i > 0; --i) {
@@ -321,6 +321,7 @@ export class Ledger {
       // that is late.
       if (orphan.stream === this.stream) toTell.push({ id: orphan.id, verdict: NAK });
       orphan.id = delivery.id;
+      orphan.rejoinedToken = Buffer.from(delivery.token); // without its frame
       orphan.stream = this.stream;
       orphan.leased = delivery.leased;
       orphan.cancelled = false;

@@ -29,12 +29,19 @@ class Held:
     """As its Frame."""
     outcome: Optional[concurrent.futures.Future[Outcome]] = None
     """With `confirm`: what becomes of its verdict."""
+    rejoined: Optional[pb.Delivery] = None
+    """The essence of the attempt that `id` stands for, where that is another one than `delivery`."""
 
     def __init__(self, delivery: pb.Delivery, id: int, leased: float, stream: int) -> None:
         self.delivery = delivery
         self.id = id
         self.leased = leased  # monotonic, seconds
         self.stream = stream  # ordinal of the stream that knows it by `id`
+
+    @property
+    def attempt(self) -> pb.Delivery:
+        """By which it is named, and its verdict remembered."""
+        return self.delivery if self.rejoined is None else self.rejoined
 
 
 class Batch:

@@ -6,7 +6,7 @@ import concurrent.futures
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Optional
 
-from ._held import Batch, Held, stored_ns
+from ._held import Batch, Held, essence, stored_ns
 from ._lanes import Frame, Queue
 from ._memory import Doubts, Memory
 from .options import Outcome, Stats
@@ -79,6 +79,7 @@ class Ledger:
                 told.append(Settlement(orphan.id, NAK))
                 del self._held[orphan.id]
             self._adopt(orphan, arrived.id)
+            orphan.rejoined = essence(arrived)
             orphan.cancelled = False
             del self._orphans[arrived.stream_sequence]
         else:
@@ -134,7 +135,7 @@ class Ledger:
                 self.outcomes.append((held.outcome, Outcome.FAILED))
             return None
         del self._held[id]
-        self._given.add(id, verdict, delivery, held.large)
+        self._given.add(id, verdict, held.attempt, held.large)
         if held.outcome is not None:
             self._unconfirmed[id] = held.outcome
         return id if self.connected else None
@@ -175,7 +176,7 @@ class Ledger:
 
     def _names(self, kept: bool) -> Iterator[tuple[int, bytes]]:
         for held in self._held.values():
-            yield held.id, held.delivery.token if kept else b""
+            yield held.id, held.attempt.token if kept else b""
         for delivery in self._waiting:
             yield delivery.id, delivery.token if kept else b""
         for given in reversed(self._given):

@@ -1,5 +1,6 @@
 package io.sluice.client;
 
+import com.google.protobuf.ByteString;
 import io.sluice.v1.Delivery;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -43,6 +44,7 @@ final class Held {
   // I/O thread only.
   int stream; // ordinal of the stream that knows it by `id`
   long id;
+  ByteString token; // of the attempt that `id` stands for, which need not be `delivery`
   boolean settled = false; // the Ledger knows its verdict
   long progressIn = 0; // ordinal of the request with its last in_progress
   Confirmation confirmation = null; // null: not asked for; constant after arrival
@@ -60,6 +62,7 @@ final class Held {
     this.delivery = delivery;
     this.stream = stream;
     this.id = delivery.getId();
+    this.token = delivery.getToken();
     this.leasedAt = now;
   }
 

@@ -174,7 +174,7 @@ final class Ledger {
       if (held.confirmation != null) outlet.resolve(held.confirmation, closed ? Outcome.FAILED : Outcome.NOT_HELD);
       return;
     }
-    remember(held.sequence(), held.storedNanos(), held.id, verdict, held.delivery.getToken(), held.confirmation);
+    remember(held.sequence(), held.storedNanos(), held.id, verdict, held.token, held.confirmation);
     if (held.confirmation != null) awaited.put(held.id, held.confirmation);
     if (connected) outlet.tell(held.id, verdict);
   }
@@ -208,7 +208,7 @@ final class Ledger {
     int[] bytes = {0};
     forEachHeld(
         held -> {
-          if (held.stream == stream) name(open, held.id, kept ? held.delivery.getToken() : ByteString.EMPTY, bytes);
+          if (held.stream == stream) name(open, held.id, kept ? held.token : ByteString.EMPTY, bytes);
         });
     for (int i = given.size(); i > 0; i--) {
       Given one = inOrder(i - 1);
@@ -333,6 +333,7 @@ final class Ledger {
       // nak that is late.
       if (orphan.stream == stream) outlet.tell(orphan.id, Verdict.NAK);
       orphan.id = attempt.id;
+      orphan.token = attempt.token;
       orphan.stream = stream;
       orphan.leasedAt = attempt.leasedAt;
       orphan.cancelled = false;
@@ -342,7 +343,7 @@ final class Ledger {
     Verdict verdict = standing(attempt.sequence(), attempt.storedNanos());
     if (verdict == null) return false;
     outlet.tell(attempt.id, verdict);
-    remember(attempt.sequence(), attempt.storedNanos(), attempt.id, verdict, attempt.delivery.getToken(), null);
+    remember(attempt.sequence(), attempt.storedNanos(), attempt.id, verdict, attempt.token, null);
     return true;
   }
 

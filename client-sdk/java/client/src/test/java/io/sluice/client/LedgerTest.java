@@ -244,6 +244,21 @@ class LedgerTest implements Ledger.Outlet {
     assertEquals(0, ledger.counts().inFlight);
   }
 
+  /** A token names one attempt: by the first one's, the daemon's successor would not find what this app holds now. */
+  @Test
+  void whatHasComeBackIsNamedWithTheTokenOfItsNewAttempt() {
+    Held running = start(1, 9);
+    Held settled = start(2, 10);
+    reopen(Map.of());
+    receiveAgain(60, 9);
+    receiveAgain(61, 10);
+    settle(settled, Verdict.ACK);
+    assertEquals(set(60, 61), set(named()));
+    assertEquals(set(60, 61), withToken(true));
+    settle(running, Verdict.term("no"));
+    assertEquals(set(60, 61), withToken(true));
+  }
+
   @Test
   void aMessageThatComesBackAfterItsAckGotLostIsAckedAgain() {
     settle(start(1, 9), Verdict.ACK);
