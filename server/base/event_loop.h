@@ -11,7 +11,7 @@
 
 namespace sluice::base {
 
-// The thread that owns core. Foreign threads (gRPC's, cnats's, signals) Post(); everything else happens here, one task
+// The thread that owns core. Foreign threads (cnats's, signals) Post(); everything else happens here, one task
 // after the other, so core needs no locks.
 class EventLoop {
  public:
