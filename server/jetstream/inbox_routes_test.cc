@@ -24,6 +24,9 @@ std::string AckSubject(const std::string& consumer) { return "$JS.ACK." + consum
 
 class InboxRoutesTest : public testing::Test {
  protected:
+  // Messages are freed by a thread of the library's.
+  static void SetUpTestSuite() { ASSERT_EQ(nats_Open(-1), NATS_OK); }
+
   // Whether an inbox took it.
   bool Deliver(const std::string& subject, const std::string& reply = "") {
     natsMsg* raw = nullptr;
