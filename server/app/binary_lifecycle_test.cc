@@ -365,7 +365,9 @@ TEST_F(ReloadTest, BySignalAlone) {
   process->Signal(SIGHUP);
   EXPECT_TRUE(Eventually([this] { return Log().find("the configuration is reloaded") != std::string::npos; })) << Log();
   EXPECT_THAT(Log(), HasSubstr("\"why\":\"SIGHUP\""));
-  EXPECT_THAT(Get("/metrics").body, HasSubstr("sluice_config_reloads_total 1\n"));
+  // Counted after it is told.
+  EXPECT_TRUE(
+      Eventually([this] { return Get("/metrics").body.find("sluice_config_reloads_total 1\n") != std::string::npos; }));
   EXPECT_EQ(process->Wait(absl::ZeroDuration()), std::nullopt) << "it serves on";
   process->Signal(SIGTERM);
   ExpectEnds(*process);
