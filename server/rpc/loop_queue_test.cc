@@ -1,6 +1,7 @@
 #include "rpc/loop_queue.h"
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -82,6 +83,18 @@ TEST_F(LoopQueueTest, NoPostIsLostToAnyThread) {
     });
   }
   for (std::thread& thread : threads) thread.join();
+}
+
+// Between two tasks it looks for events, and goes on at once: had it to wait only until gRPC's next millisecond, this
+// would take minutes.
+TEST_F(LoopQueueTest, ABusyLoopDoesNotWait) {
+  absl::Notification over;
+  std::function<void(int)> go_on = [&](int left) {
+    if (left == 0) return over.Notify();
+    loop_.Post([&go_on, left] { go_on(left - 1); });
+  };
+  loop_.Post([&] { go_on(300'000); });
+  over.WaitForNotification();
 }
 
 TEST_F(LoopQueueTest, TimersRunWhileItWaitsForEvents) {

@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "gtest/gtest.h"
@@ -127,15 +128,32 @@ TEST(ServerShutdownTest, EndsWhoWaitsForADrain) {
   stream.ReadDeliveries(1);  // which it keeps, and the drain awaits
   v1::DrainResponse drain;
   ASSERT_TRUE(admin->Drain(Context().get(), {}, &drain).ok());
-  Callers callers;
-  for (int i = 0; i < 3; ++i) {
-    callers.Add([&](grpc::ClientContext* context) {
-      v1::WaitDrainedResponse response;
-      return admin->WaitDrained(context, {}, &response);
+  constexpr int kWaiting = 3;
+  struct Waiting {
+    std::unique_ptr<grpc::ClientContext> context = Context();
+    v1::WaitDrainedRequest request;
+    v1::WaitDrainedResponse response;
+    grpc::Status status;
+    absl::Notification ended;
+  };
+  std::vector<std::unique_ptr<Waiting>> waiting;
+  for (int i = 0; i < kWaiting; ++i) {
+    Waiting* one = waiting.emplace_back(std::make_unique<Waiting>()).get();
+    admin->async()->WaitDrained(one->context.get(), &one->request, &one->response, [one](grpc::Status status) {
+      one->status = std::move(status);
+      one->ended.Notify();
     });
   }
-  absl::SleepFor(absl::Milliseconds(50));  // most are there by then, and the others come later
+  // On one connection, calls come in their order: with each answer one more of them has arrived.
+  for (int i = 0; i < kWaiting; ++i) {
+    v1::Status status;
+    ASSERT_TRUE(admin->GetStatus(Context().get(), {}, &status).ok());
+  }
   ShutDown(&daemon);
+  for (const auto& one : waiting) {
+    one->ended.WaitForNotification();
+    EXPECT_EQ(one->status.error_code(), grpc::StatusCode::UNAVAILABLE) << one->status.error_message();
+  }
 }
 
 // Calls without end, of every kind, from before the end to after it.
@@ -143,10 +161,11 @@ TEST(ServerShutdownTest, CallsThatComeAtThatMoment) {
   for (int round = 0; round < 10; ++round) {
     TestDaemon daemon;
     std::atomic<bool> over = false;
+    std::atomic<int> calls = 0;
     std::vector<std::thread> threads;
     const auto call_on = [&](const std::function<void(const std::shared_ptr<grpc::Channel>&)>& call) {
-      threads.emplace_back([&daemon, &over, call, channel = daemon.Connect()] {
-        while (!over) call(channel);
+      threads.emplace_back([&over, &calls, call, channel = daemon.Connect()] {
+        for (; !over; ++calls) call(channel);
       });
     };
     call_on([](const auto& channel) {
@@ -170,7 +189,7 @@ TEST(ServerShutdownTest, CallsThatComeAtThatMoment) {
     });
     call_on([](const auto& channel) { RawCall(channel, "/no.such.Service/Method", ""); });
     call_on([](const auto& channel) { RawCall(channel, "/sluice.v1.ConsumerService/Fetch", "\xff"); });
-    absl::SleepFor(absl::Milliseconds(20 + 5 * round));
+    while (calls < 30 + 10 * round) std::this_thread::yield();  // each round another moment
     ShutDown(&daemon);
     over = true;
     for (std::thread& thread : threads) thread.join();
