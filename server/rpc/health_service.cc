@@ -1,11 +1,14 @@
 #include "rpc/health_service.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "rpc/health_watch.h"
 #include "rpc/unary_call.h"
 #include "sluice/v1/consumer.grpc.pb.h"
 
 namespace sluice::rpc {
+
+HealthService::~HealthService() { SLUICE_CHECK(watches_.empty(), "a server outlives its calls"); }
 
 void HealthService::Serve() {
   ServeMethod(shared_, this, &HealthService::RequestCheck, &HealthService::AnswerCheck);

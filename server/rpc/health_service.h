@@ -18,6 +18,7 @@ class HealthService final : public grpc::health::v1::Health::AsyncService {
   using Response = grpc::health::v1::HealthCheckResponse;
 
   explicit HealthService(CallShared* shared) : shared_(shared) {}
+  ~HealthService() override;
 
   // Asks gRPC for the first call of each method. Once the server is built.
   void Serve();

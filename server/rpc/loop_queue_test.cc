@@ -118,9 +118,11 @@ TEST_F(LoopQueueTest, StopWaitsForTheLastUser) {
     queue_->Stop();
     stopped = true;
   });
-  Event event(&loop_);
-  event.Start(queue_.get());  // a queue that was shut down would not take it
-  event.happened.WaitForNotification();
+  for (int i = 0; i < 2000 && !stopped; ++i) {
+    Event event(&loop_);
+    event.Start(queue_.get());  // a queue that was shut down would not take it
+    event.happened.WaitForNotification();
+  }
   EXPECT_FALSE(stopped);
   loop_.Post([&] { user = nullptr; });
   stopper.join();

@@ -221,7 +221,9 @@ TEST_F(UnaryCallTest, AResponseThatWasNeverReadGoesBack) {
   auto call = stub.PrepareCall(&context, "/sluice.v1.ConsumerService/Fetch", &queue);
   call->StartCall(nullptr);
   wait();
-  const grpc::Slice slice(Request(1).SerializeAsString());
+  v1::FetchRequest request = Request(1);
+  request.mutable_lease()->set_seconds(600);  // whose end would bring it back too
+  const grpc::Slice slice(request.SerializeAsString());
   call->WriteLast(grpc::ByteBuffer(&slice, 1), {}, nullptr);
   wait();
   EXPECT_TRUE(daemon_.Eventually(
