@@ -255,9 +255,10 @@ void Session::OnDeliveries(std::shared_ptr<Frame> frame) {
   {
     Lock lock(mutex_);
     if (!ledger_.connected()) return;  // before `Opened`: not this contract
+    const uint64_t held = keyed_ ? 0 : ledger_.stats().in_flight;
     Tell(ledger_.Accept(*frame));
     if (HandsBack()) Tell(ledger_.HandBack());  // it was on its way when the drain began
-    AdjustCredit();
+    AdjustCredit(held);
     Write(lock);
   }
   if (options_.in_lanes) AssignLanes(frame);
@@ -269,6 +270,7 @@ void Session::AssignLanes(const std::shared_ptr<Frame>& frame) {
     frame->held[i].lane = LaneOf(frame, i);
     frame->laned |= frame->held[i].lane != 0;
   }
+  keyed_ |= frame->laned;
 }
 
 uint64_t Session::LaneOf(const std::shared_ptr<Frame>& frame, size_t index) {
@@ -288,13 +290,13 @@ uint64_t Session::LaneOf(const std::shared_ptr<Frame>& frame, size_t index) {
   return 0;
 }
 
-void Session::AdjustCredit() {
+void Session::AdjustCredit(uint64_t held) {
   if (options_.style == Style::kFetched) {
     if (wanted_ == 0) KeepForNextFetch();
     return;
   }
   const Stats& stats = ledger_.stats();
-  const auto changed = credit_.Update(SteadyClock::now(), stats.acked + stats.naked + stats.terminated);
+  const auto changed = credit_.Update(SteadyClock::now(), stats.acked + stats.naked + stats.terminated, held);
   if (changed && ending_.wish() == Ending::Wish::kServe) SendCredit();
 }
 

@@ -125,7 +125,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // With the mutex.
   uint32_t Wanted() const;
-  void AdjustCredit();
+  void AdjustCredit(uint64_t held);
   void SendCredit();
   void KeepForNextFetch();
   bool HandsBack() const;  // what waits: the daemon knows of the drain, and it is not to be worked off here
@@ -137,7 +137,8 @@ class Session : public std::enable_shared_from_this<Session> {
   const SessionOptions options_;
   Hooks hooks_;
   Inbox inbox_;
-  Backoff backoff_;  // own thread
+  Backoff backoff_;     // own thread
+  bool keyed_ = false;  // poller's thread: some message may have to wait for its key, while handlers have nothing to do
 
   mutable std::mutex mutex_;  // guards all below; before the inbox's; never held while calling out
   mutable std::condition_variable changed_;

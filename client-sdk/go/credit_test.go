@@ -11,7 +11,7 @@ func runAt(w *creditWindow, now *time.Time, settled *uint64, perSecond, seconds 
 	for range int(seconds / step.Seconds()) {
 		*now = now.Add(step)
 		*settled += uint64(perSecond * step.Seconds())
-		if w.update(*now, *settled) {
+		if w.update(*now, *settled, 0) {
 			changes++
 		}
 	}
@@ -28,19 +28,56 @@ func TestTheCreditFollowsTheHandlers(t *testing.T) {
 		perSecond float64
 		least     uint32
 		most      uint32
-	}{{2000, 400, 600}, {1_000_000, 4096, 4096}, {100, 16, 32}} {
+	}{{2000, 250, 600}, {1_000_000, 4096, 4096}, {100, 16, 32}} {
 		if got, _ := runAt(&w, &now, &settled, c.perSecond, 1); got < c.least || got > c.most {
 			t.Errorf("at %v/s the credit is %d, want %d..%d", c.perSecond, got, c.least, c.most)
 		}
 	}
 }
 
+// after lets so many verdicts be given in the next 100 ms; then messages come, of which held are here still.
+func after(w *creditWindow, now *time.Time, settled *uint64, more, held uint64) uint32 {
+	*now = now.Add(100 * time.Millisecond)
+	*settled += more
+	w.update(*now, *settled, held)
+	return w.messages
+}
+
+func TestTheCreditGivesUpWhatNoHandlerWaitsFor(t *testing.T) {
+	now, settled := time.Unix(1000, 0), uint64(0)
+	w := newCreditWindow(0, 1)
+	for i, c := range []struct {
+		settled, held uint64
+		want          uint32
+	}{
+		{0, 0, 8}, {4000, 4, 8}, {4000, 0, 32}, {4000, 0, 128}, {4000, 0, 512}, {4000, 0, 2048}, {4000, 1801, 448},
+		{4000, 1001, 448}, {4000, 20, 448}, {40, 2, 100}, {40, 2, 100},
+	} {
+		if got := after(&w, &now, &settled, c.settled, c.held); got != c.want {
+			t.Errorf("after step %d it is %d, want %d", i, got, c.want)
+		}
+	}
+}
+
+func TestOneTimeWithoutAnythingToDoIsEnoughForTheCreditToGrow(t *testing.T) {
+	now, settled := time.Unix(1000, 0), uint64(0)
+	w := newCreditWindow(0, 2)
+	after(&w, &now, &settled, 0, 0)
+	after(&w, &now, &settled, 400, 3)
+	if w.update(now.Add(20*time.Millisecond), settled, 1) {
+		t.Error("it changed within 50 ms")
+	}
+	if got := after(&w, &now, &settled, 400, 3); got != 32 {
+		t.Errorf("it is %d, want 32", got)
+	}
+}
+
 func TestTheCreditDoesNotFlutter(t *testing.T) {
 	now, settled := time.Unix(1000, 0), uint64(0)
 	w := newCreditWindow(0, 1)
-	runAt(&w, &now, &settled, 4000, 1)
-	if _, changes := runAt(&w, &now, &settled, 5000, 1); changes != 0 {
-		t.Errorf("it changed %d times for a quarter more", changes)
+	runAt(&w, &now, &settled, 6000, 1)
+	if _, changes := runAt(&w, &now, &settled, 7000, 1); changes != 0 {
+		t.Errorf("it changed %d times for a sixth more", changes)
 	}
 }
 
@@ -49,7 +86,7 @@ func TestARestIsNotTakenForSlowness(t *testing.T) {
 	w := newCreditWindow(0, 1)
 	before, _ := runAt(&w, &now, &settled, 4000, 1)
 	now = now.Add(time.Minute)
-	if w.update(now, settled) || w.messages != before {
+	if w.update(now, settled, 0) || w.messages != before {
 		t.Errorf("after a rest the credit is %d, it was %d", w.messages, before)
 	}
 }

@@ -17,8 +17,8 @@
 //
 // It reconnects for ever, and keeps what it holds over a reconnect: handlers just go on. What the death of a daemon
 // brings back is not handled twice: it is joined to the handler that still runs, or gets the verdict that it had. It asks
-// for as many messages as the handlers finish in a quarter of a second. [Consumption.Drain], the end of the context, and
-// [Run] at SIGTERM stop the intake, let handlers finish, and return the daemon's report.
+// for no more messages than keep the handlers at work. [Consumption.Drain], the end of the context, and [Run] at SIGTERM
+// stop the intake, let handlers finish, and return the daemon's report.
 //
 // Delivery is at least once: an app that is killed between its work and its ack sees the message again.
 package sluice

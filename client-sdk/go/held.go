@@ -78,6 +78,7 @@ func identityOf(d *sluicepb.Delivery) identity {
 type frame struct {
 	held    []held
 	arrived time.Time
+	keyed   bool // some message may have to wait for its key
 
 	// Guarded by the session's mutex.
 	unsettled int

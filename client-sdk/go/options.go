@@ -99,9 +99,8 @@ func WithConcurrency(n int) Option {
 }
 
 // WithCredit is how many messages the app is willing to hold at once, running and waiting in the client, 0..1,048,576.
-// Default 0: what the handlers finish in 250 ms, at least 4 per handler (and 8), at most 4,096; so quick ones never wait
-// for the daemon, and slow ones finish what they hold within a drain. Not used by [Fetcher], which asks for what is to be
-// fetched.
+// Default 0: no more than keeps the handlers at work, which is what they finish in 50 to 250 ms; at least 4 per handler
+// (and 8), at most 4,096. Not used by [Fetcher], which asks for what is to be fetched.
 func WithCredit(messages int) Option {
 	return func(o *options) {
 		o.check("WithCredit", uint64(messages), 0, mostCreditMessage)

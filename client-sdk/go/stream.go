@@ -124,8 +124,12 @@ func (s *session) onDeliveries(deliveries []*sluicepb.Delivery) {
 		s.mu.Unlock()
 		return
 	}
+	held := s.ledger.stats.InFlight
+	if f.keyed && s.options.concurrency > 1 { // handlers may have nothing to do meanwhile
+		held = 0
+	}
 	s.tell(s.ledger.accept(f))
-	if !s.onDemand && s.credit.update(f.arrived, s.ledger.stats.verdicts()) && s.wish == wishServe {
+	if !s.onDemand && s.credit.update(f.arrived, s.ledger.stats.verdicts(), held) && s.wish == wishServe {
 		s.sendCredit()
 	}
 	if s.drains() {
@@ -144,6 +148,7 @@ func (s *session) frameOf(deliveries []*sluicepb.Delivery) *frame {
 		h.ctx.values = s.values
 		h.message = Message{held: h, session: s}
 		h.key = s.keyOf(h)
+		f.keyed = f.keyed || h.key != ""
 		if s.options.confirm {
 			h.confirming = newConfirming()
 		}

@@ -34,8 +34,8 @@ export interface ClientOptions {
 /** How much the app is willing to hold at once: running, and waiting in the client for a handler. */
 export interface CreditOptions {
   /**
-   * At most 1,048,576. Default, or 0: what the handlers finish in 250 ms, at least 4 per handler (and 8), at most 4,096;
-   * so quick ones never wait for the daemon, and slow ones finish what they hold within a drain.
+   * At most 1,048,576. Default, or 0: no more than keeps the handlers at work, which is what they finish in 50 to 250 ms;
+   * at least 4 per handler (and 8), at most 4,096.
    */
   messages?: number;
   /** Of subjects, headers and data; at most 1 GiB. Default, or 0: the daemon's, 8 MiB. */

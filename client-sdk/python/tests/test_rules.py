@@ -79,25 +79,50 @@ class TestCreditWindow:
 
     def test_what_the_app_says_stays(self) -> None:
         window = CreditWindow(17, 1)
-        assert window.update(100.0, 0) is None
-        assert window.update(100.1, 100_000) is None
+        assert window.update(100.0, 0, 0) is None
+        assert window.update(100.1, 100_000, 0) is None
         assert (window.messages, window.most) == (17, 17)
 
     def test_follows_what_is_done_in_a_quarter_of_a_second(self) -> None:
         window = CreditWindow(0, 1)
-        window.update(100.0, 0)
-        assert window.update(100.1, 400) == 1000
-        assert window.update(100.2, 700) is None, "not off by a factor of two"
-        assert window.update(100.3, 710) == 25
-        assert window.update(100.4, 710) == 8, "never less than the least"
-        assert window.update(100.5, 10_000_000) == _credit.MOST
+        window.update(100.0, 0, 0)
+        assert window.update(100.125, 400, 0) == 32, "fourfold, and no more at once"
+        assert window.update(100.25, 450, 0) == 100
+        assert window.update(100.375, 525, 0) is None, "not off by a factor of two"
+        assert window.update(100.5, 537, 0) == 24
+        assert window.update(100.625, 537, 0) == 8, "never less than the least"
+        assert [window.update(101 + i / 8, 10_000_000 * i, 0) for i in range(1, 6)][-1] == _credit.MOST
+
+    def test_gives_up_what_no_handler_waits_for(self) -> None:
+        window = CreditWindow(0, 1)
+        window.update(100.0, 0, 0)
+        steps = [  # each 125 ms: verdicts, held when messages come, the credit then
+            (5_000, 4, 8),  # the first messages do not make it grow
+            *((5_000, 0, credit) for credit in (32, 128, 512, 2048)),
+            (5_000, 1_801, 448),  # 1,800 are more by 800 than 25 ms take, and that was half of it
+            (5_000, 1_001, 448),
+            (5_000, 20, 448),  # it was just in time
+            (50, 2, 100),  # never more than is done in a quarter of a second
+        ]
+        settled = 0
+        for i, (more, held, credit) in enumerate(steps, 1):
+            settled += more
+            window.update(100.0 + i / 8, settled, held)
+            assert window.messages == credit, f"step {i}"
+
+    def test_one_time_without_anything_to_do_is_enough_to_grow(self) -> None:
+        window = CreditWindow(0, 2)
+        window.update(100.0, 0, 0)
+        assert window.update(100.1, 400, 3) is None
+        assert window.update(100.12, 400, 1) is None, "too early, but one of two had nothing"
+        assert window.update(100.2, 800, 3) == 32
 
     def test_is_measured_every_50_ms_and_not_after_a_rest(self) -> None:
         window = CreditWindow(0, 1)
-        window.update(100.0, 0)
-        assert window.update(100.04, 4000) is None
-        assert window.update(101.0, 4000) is None
-        assert window.update(101.1, 8000) == _credit.MOST
+        window.update(100.0, 0, 0)
+        assert window.update(100.04, 4000, 0) is None
+        assert window.update(101.0, 4000, 0) is None
+        assert window.update(101.1, 8000, 0) == 32
 
 
 class TestOutbox:

@@ -45,8 +45,8 @@ struct ClientOptions {
 
 /// How much the app is willing to hold at once: running, and waiting in the client for a handler.
 struct Credit {
-  /// At most 1,048,576. 0: what the handlers finish in 250 ms, at least 4 per handler (and 8), at most 4,096; so quick
-  /// ones never wait for the daemon, and slow ones finish what they hold within a drain. Not used by a Fetcher.
+  /// At most 1,048,576. 0: no more than keeps the handlers at work, which is what they finish in 50 to 250 ms; at least
+  /// 4 per handler (and 8), at most 4,096. Not used by a Fetcher.
   uint32_t messages = 0;
   uint64_t bytes = 0;  ///< of subjects, headers and data; 0: the daemon's default, 8 MiB; at most 1 GiB
 };

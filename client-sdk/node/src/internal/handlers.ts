@@ -60,6 +60,7 @@ abstract class Handlers {
       if (delivery === undefined) return undefined;
       const key = this.keyOf(delivery);
       if (key === undefined) return delivery;
+      this.session.keyed = true;
       delivery.lane = key;
       if (lanes.enter(key, delivery)) return delivery;
     }

@@ -56,6 +56,8 @@ export class Session implements StreamEvents {
   /** Why it has ended; undefined: it was drained or stopped, or goes on. */
   error: SluiceError | undefined;
   isClosed = false;
+  /** Some message may have to wait for its key, while handlers have nothing to do. */
+  keyed = false;
   /** A message that is settled frees its key; see Lanes. */
   onSettled: ((delivery: Delivery) => void) | undefined;
   /** The app has asked for a drain or a stop. */
@@ -268,9 +270,10 @@ export class Session implements StreamEvents {
 
   onFrame(frame: Frame): void {
     if (!this.ledger.connected) return; // before `Opened`: not this contract
+    const held = this.keyed ? 0 : this.ledger.stats.inFlight;
     this.tell(this.ledger.accept(frame, Date.now()));
     if (this.handsBack) this.tell(this.ledger.handBack()); // it was on its way
-    this.adjustCredit();
+    this.adjustCredit(held);
     this.inbox.push(frame);
     this.writeSoon();
   }
@@ -391,10 +394,10 @@ export class Session implements StreamEvents {
     return this.demand === 0 ? 0 : this.ledger.stats.inFlight + this.demand;
   }
 
-  private adjustCredit(): void {
+  private adjustCredit(held: number): void {
     if (this.demand !== undefined || this.ending.wish !== Wish.Serve) return;
     const { acked, naked, terminated } = this.ledger.stats;
-    if (this.credit.update(performance.now(), acked + naked + terminated)) this.tellCredit(this.credit.messages);
+    if (this.credit.update(performance.now(), acked + naked + terminated, held)) this.tellCredit(this.credit.messages);
   }
 
   private tellCredit(messages: number): void {

@@ -224,13 +224,15 @@ class Session(Work):
         with self.lock:
             if not self._ledger.connected:  # before `Opened`: not this contract
                 return
+            # What waits for its key leaves handlers without anything to do.
+            held = 0 if any(keys.values()) else self._ledger.stats.in_flight
             fresh, settlements = self._ledger.accept(arrived)
             self._send(settlements)
             self._queue.push(Frame(fresh, now, [keys[delivery.id] for delivery in fresh] if keys else (), large))
             if self._hands_back() or (self.options.on_demand and not self._demand):
                 self._hand_back()
                 return
-            self._adjust_credit(now)
+            self._adjust_credit(now, held)
             self._ports.wake_workers(len(fresh))
 
     def _on_settle_results(self, results: Iterable[pb.SettleResult]) -> None:
@@ -332,9 +334,9 @@ class Session(Work):
             self._outbox.add(pb.ConsumeRequest(credit=self._credit_now()))
             self._wake_writer()
 
-    def _adjust_credit(self, now: float) -> None:
+    def _adjust_credit(self, now: float, held: int) -> None:
         stats = self._ledger.stats
-        changed = self._credit.update(now, stats.acked + stats.naked + stats.terminated)
+        changed = self._credit.update(now, stats.acked + stats.naked + stats.terminated, held)
         if changed is not None and not self.options.on_demand:
             self._tell_credit()
 

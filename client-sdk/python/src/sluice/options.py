@@ -122,8 +122,9 @@ class Options:
     """Handlers that run at once, 1..10,000. 1: one after the other, in the order of delivery. Loops and fetches have no
     use for it."""
     credit_messages: int = 0
-    """Most messages held at once, running and waiting, at most 1,048,576. 0: what the handlers finish in 250 ms, at
-    least 4 per handler and 8, at most 4,096 (or 4 per handler)."""
+    """Most messages held at once, running and waiting, at most 1,048,576. 0: no more than keeps the
+    handlers at work, which is what they finish in 50 to 250 ms; at least 4 per handler and 8, at most 4,096 (or 4 per
+    handler)."""
     credit_bytes: int = 0
     """Most bytes of subjects, headers and data held at once, at most 1 GiB. 0: the daemon's 8 MiB."""
     max_batch: int = 0

@@ -87,8 +87,8 @@ public final class ConsumeOptions {
   /**
    * How many messages to hold at once: running, and waiting here for a handler.
    *
-   * @param messages at most 1,048,576; default 0: what the handlers finish in 250 ms, at least 4 per handler and 8, at
-   *     most 4,096 (at least 4 per handler)
+   * @param messages at most 1,048,576; default 0: no more than keeps the handlers at work, which is what they finish in
+   *     50 to 250 ms; at least 4 per handler and 8, at most 4,096 (at least 4 per handler)
    * @return a changed copy
    */
   public ConsumeOptions creditMessages(int messages) {

@@ -393,15 +393,21 @@ final class Session implements Ledger.Outlet {
   private void onDeliveries(Deliveries deliveries) {
     if (!ledger.connected()) return; // before Opened: not this contract
     Frame frame = new Frame(this, deliveries.getDeliveriesList());
+    long before = ledger.counts().inFlight;
     ledger.accept(frame);
     if (onDemand) {
       wanted = Math.max(0, wanted - frame.unsettled);
       if (wanted == 0) loop.schedule(this::giveBackUnwanted, UNWANTED, TimeUnit.NANOSECONDS);
-    } else if (credit.update(System.nanoTime(), ledger.counts().settled())) {
+    } else if (credit.update(System.nanoTime(), ledger.counts().settled(), mayWaitForKeys(frame) ? 0 : before)) {
       offerCredit();
     }
     if (ending.drains() && handsBack) ledger.handBack(); // it was on its way when the drain began
     inbox.push(frame);
+  }
+
+  /** While handlers have nothing to do. */
+  private boolean mayWaitForKeys(Frame frame) {
+    return options.concurrency() > 1 && (frame.keyed || options.key() != null);
   }
 
   private void onDraining(io.sluice.v1.Draining draining) {
