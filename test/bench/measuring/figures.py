@@ -18,7 +18,8 @@ RATIOS = {
     "rate.stub_tokens.128.vs_floor": ("rate.stub_tokens.128", "rate.floor.128"),
     "rss.idle.vs_empty_grpc": ("rss.idle_mb", "rss.empty_mb"),
     "rss.loaded.vs_empty_grpc": ("rss.loaded_mb", "rss.empty_mb"),
-    **{f"drain.{load}.vs_natsgo": (f"drain.{load}_ms", f"drain.{load}.natsgo_ms") for load in ("loaded", "one_handler", "at_once")},
+    **{f"drain.{load}.vs_natsgo": (f"drain.{load}_ms", f"drain.{load}.natsgo_ms")
+       for load in ("loaded", "one_handler", "slack", "slack_at_once")},
     "growth.consumers_100.vs_1": ("growth.consumers_100.cpu_us", "growth.one.cpu_us"),
     "growth.streams_1000.vs_1": ("growth.streams_1000.cpu_us", "growth.one.cpu_us"),
     "growth.streams_1000_idle.vs_1": ("growth.streams_1000_idle.cpu_us", "growth.one.cpu_us"),

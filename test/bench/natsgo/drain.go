@@ -6,35 +6,41 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-const flowing = 200 // messages, after which it says "ready"
+// load is how many handlers there are, how long each takes for a message, and after how many it says "ready".
+type load struct {
+	handlers int
+	work     time.Duration
+	flowing  int64
+}
 
-// drainAtSignal consumes with as many handlers, until SIGTERM; then everything that was received is handled and acked, and
-// the acks have been written, when it returns.
-func drainAtSignal(ctx context.Context, consumer jetstream.Consumer, handlers int, work time.Duration) error {
+// drainAtSignal consumes until SIGTERM; then everything that was received is handled and acked, and the acks have been
+// written, when it returns.
+func drainAtSignal(ctx context.Context, consumer jetstream.Consumer, load load) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM)
 	messages := make(chan jetstream.Msg)
 	var running sync.WaitGroup
-	for range handlers {
+	var handled atomic.Int64
+	for range load.handlers {
 		running.Go(func() {
 			for message := range messages {
-				time.Sleep(work)
+				time.Sleep(load.work)
 				_ = message.Ack() // the account is of the time; what is lost is not counted here
+				if handled.Add(1) == load.flowing {
+					fmt.Println("ready")
+				}
 			}
 		})
 	}
-	seen := 0
 	consumption, err := consumer.Consume(func(message jetstream.Msg) {
 		messages <- message
-		if seen++; seen == flowing {
-			fmt.Println("ready")
-		}
 	})
 	if err != nil {
 		return err

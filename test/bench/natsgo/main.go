@@ -1,8 +1,8 @@
 // natsgo URL STREAM COUNT: an app on nats.go alone, with its Consume and an ack for each message. It says how long COUNT
 // messages took, as bench_direct does for cnats.
 //
-// natsgo -drain [-handlers N] [-work DURATION] URL STREAM: the same until SIGTERM, when it drains as nats.go has it: Drain(), then Closed().
-// It says "ready" when messages flow.
+// natsgo -drain [-handlers N] [-work DURATION] [-flowing N] URL STREAM: the same until SIGTERM, when it drains as nats.go has it:
+// Drain(), then Closed(). It says "ready" when it has handled as many as `flowing`.
 package main
 
 import (
@@ -23,17 +23,18 @@ func main() {
 	drain := flag.Bool("drain", false, "until SIGTERM, then drain")
 	handlers := flag.Int("handlers", 1, "that run at once")
 	work := flag.Duration("work", 0, "how long a handler takes")
+	flowing := flag.Int64("flowing", 200, `messages until it says "ready"`)
 	flag.Parse()
 	var err error
 	switch {
 	case *drain && flag.NArg() == 2:
 		err = withConsumer(flag.Arg(0), flag.Arg(1), func(ctx context.Context, consumer jetstream.Consumer) error {
-			return drainAtSignal(ctx, consumer, *handlers, *work)
+			return drainAtSignal(ctx, consumer, load{*handlers, *work, *flowing})
 		})
 	case !*drain && flag.NArg() == 3:
 		err = rate(flag.Arg(0), flag.Arg(1), flag.Arg(2))
 	default:
-		fmt.Fprintln(os.Stderr, "usage: natsgo URL STREAM COUNT | natsgo -drain [-handlers N] [-work DURATION] URL STREAM")
+		fmt.Fprintln(os.Stderr, "usage: natsgo URL STREAM COUNT | natsgo -drain [-handlers N] [-work DURATION] [-flowing N] URL STREAM")
 		os.Exit(78)
 	}
 	if err != nil {
