@@ -5,7 +5,7 @@
 BUILD_PACKAGES := \
   build-essential ccache cmake git lld ninja-build pkg-config python3 \
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc \
-  libnats-dev libabsl-dev libcli11-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libssl-dev \
+  libnats-dev libabsl-dev libcli11-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libssl-dev libsodium-dev \
   libcivetweb-dev prometheus-cpp-dev
 TEST_PACKAGES := \
   libgtest-dev libgmock-dev libsqlite3-dev zlib1g-dev nats-server openssl procps prometheus \
@@ -84,7 +84,7 @@ bench-docs: deps-bench ## the figures and pictures of docs/performance.md, from 
 	@/usr/bin/python3 test/bench/docs.py
 
 .PHONY: bench-micro
-bench-micro: deps build ## single pieces: mailbox, slot table, timers, conversion, core. ONLY=regex for some
+bench-micro: deps build ## single pieces: mailbox, slot table, timers, conversion, tokens, core. ONLY=regex for some
 	@./build/release/bench_micro $(if $(ONLY),--benchmark_filter='$(ONLY)') --benchmark_out=build/bench-micro.json --benchmark_out_format=json $(ARGS)
 
 .PHONY: bench-profile

@@ -103,7 +103,7 @@ absl::Status Process::MakeTokens() {
   if (!key.ok()) return key.status();
   const uint64_t instance = token::RandomInstance();
   mark_ = std::make_unique<token::ServingMark>(path.empty() ? "" : absl::StrCat(path, ".serving"), instance);
-  tokens_ = std::make_unique<token::HmacTokenCodec>(*key, instance, mark_->crashed());
+  tokens_ = std::make_unique<token::SealedTokenCodec>(*key, instance, mark_->crashed());
   daemon_->SetTokens(tokens_.get());
   return absl::OkStatus();
 }

@@ -74,9 +74,9 @@ class Process {
   base::EventLoop loop_{&clock_};
   std::unique_ptr<jetstream::Connection> connection_;  // outlives daemon_, whose sources use it; loop only once it runs
   std::unique_ptr<token::ServingMark> mark_;
-  std::unique_ptr<token::HmacTokenCodec> tokens_;  // outlives daemon_
-  std::unique_ptr<core::Daemon> daemon_;           // loop only once it runs
-  std::thread thread_;                             // runs loop_
+  std::unique_ptr<token::SealedTokenCodec> tokens_;  // outlives daemon_
+  std::unique_ptr<core::Daemon> daemon_;             // loop only once it runs
+  std::thread thread_;                               // runs loop_
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<rpc::SelfCall> self_call_;  // outlives admin_
   std::unique_ptr<admin::Server> admin_;      // null: none is configured

@@ -151,7 +151,7 @@ class TestDaemon {
 
  private:
   TempDir dir_;
-  const token::HmacTokenCodec tokens_{std::string(32, 'k'), 7};
+  const token::SealedTokenCodec tokens_{std::string(32, 'k'), 7};
   base::SteadyClock clock_;
   base::EventLoop loop_;
   core::Daemon daemon_;

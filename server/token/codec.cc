@@ -1,7 +1,8 @@
 #include "token/codec.h"
 
-#include <openssl/crypto.h>
+#include <sodium.h>
 
+#include <bit>
 #include <charconv>
 #include <cstring>
 #include <optional>
@@ -9,13 +10,14 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/check.h"
 
 namespace sluice::token {
 namespace {
 
 using core::DeliveryToken;
 
-constexpr char kVersion = 1;
+constexpr char kVersion = 2;
 constexpr char kOrdinaryReply = 1 << 0;
 constexpr char kHasKey = 1 << 1;
 constexpr absl::string_view kAckPrefix = "$JS.ACK.";
@@ -69,7 +71,8 @@ class Writer {
     Byte(static_cast<char>(value));
   }
   void Fixed(uint64_t value) {
-    for (int byte = 0; byte < 8; ++byte) Byte(static_cast<char>(value >> (8 * byte)));
+    if constexpr (std::endian::native == std::endian::big) value = __builtin_bswap64(value);
+    Bytes(&value, sizeof(value));
   }
   void Bytes(const void* bytes, size_t size) {
     std::memcpy(next_, bytes, size);
@@ -143,10 +146,22 @@ absl::Status Refused(absl::string_view what) {
 
 }  // namespace
 
-HmacTokenCodec::HmacTokenCodec(absl::string_view key, uint64_t instance, uint64_t crashed)
-    : hmac_(key), instance_(instance), crashed_(crashed) {}
+SealedTokenCodec::SealedTokenCodec(absl::string_view key, uint64_t instance, uint64_t crashed)
+    : instance_(instance), crashed_(crashed) {
+  SLUICE_CHECK(key.size() == kKeyBytes, "a key is as long as LoadOrMakeKey() makes it");
+  std::memcpy(key_.data(), key.data(), key_.size());
+}
 
-void HmacTokenCodec::Seal(const DeliveryToken& token, std::string* sealed) const {
+SealedTokenCodec::SealOf SealedTokenCodec::SealFor(absl::string_view body) const {
+  static_assert(kSealBytes == crypto_shorthash_siphashx24_BYTES);
+  static_assert(sizeof(key_) == crypto_shorthash_siphashx24_KEYBYTES);
+  SealOf seal;
+  crypto_shorthash_siphashx24(seal.data(), reinterpret_cast<const unsigned char*>(body.data()), body.size(),
+                              key_.data());
+  return seal;
+}
+
+void SealedTokenCodec::Seal(const DeliveryToken& token, std::string* sealed) const {
   const std::optional<absl::string_view> middle = MiddleOf(token);
   const absl::string_view reply = middle.value_or(token.reply);
   const size_t texts = token.stream.size() + token.durable.size() + reply.size() + token.key.size();
@@ -167,19 +182,19 @@ void HmacTokenCodec::Seal(const DeliveryToken& token, std::string* sealed) const
   out.Text(token.durable);
   out.Text(reply);
   if (token.has_key) out.Text(token.key);
-  const Hmac::Digest digest = hmac_.Of(out.written());
-  out.Bytes(digest.data(), kSealBytes);
+  const SealOf seal = SealFor(out.written());
+  out.Bytes(seal.data(), seal.size());
   out.Finish();
 }
 
-absl::StatusOr<DeliveryToken> HmacTokenCodec::Open(absl::string_view sealed) const {
+absl::StatusOr<DeliveryToken> SealedTokenCodec::Open(absl::string_view sealed) const {
   if (sealed.size() <= kSealBytes) return Refused(absl::StrCat("it has only ", sealed.size(), " bytes"));
   if (sealed.size() > kMostBytes) return Refused(absl::StrCat("it has ", sealed.size(), " bytes"));
   if (sealed.front() != kVersion) return Refused("it is of another version");
   const absl::string_view body = sealed.substr(0, sealed.size() - kSealBytes);
-  const Hmac::Digest digest = hmac_.Of(body);
+  const SealOf seal = SealFor(body);
   // In a time that does not tell how much of a guess was right.
-  if (CRYPTO_memcmp(digest.data(), sealed.data() + body.size(), kSealBytes) != 0) {
+  if (sodium_memcmp(seal.data(), sealed.data() + body.size(), kSealBytes) != 0) {
     return Refused("its seal does not match; it was changed, or another daemon gave it, with another key");
   }
 

@@ -17,7 +17,7 @@
 namespace sluice::token {
 namespace {
 
-constexpr size_t kKeyBytes = HmacTokenCodec::kKeyBytes;
+constexpr size_t kKeyBytes = SealedTokenCodec::kKeyBytes;
 
 std::string RandomBytes(size_t size) {
   std::string bytes(size, '\0');

@@ -7,7 +7,7 @@
 
 namespace sluice::token {
 
-// A key for HmacTokenCodec that lives as long as this process.
+// A key for SealedTokenCodec that lives as long as this process.
 std::string RandomKey();
 uint64_t RandomInstance();
 

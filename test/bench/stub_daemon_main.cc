@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
   const sigset_t signals = sluice::bench::BlockEndSignals();
   sluice::base::SteadyClock clock;
   sluice::base::EventLoop loop(&clock);
-  const sluice::token::HmacTokenCodec tokens(sluice::token::RandomKey(), 1);
+  const sluice::token::SealedTokenCodec tokens(sluice::token::RandomKey(), 1);
   auto daemon = std::make_unique<sluice::core::Daemon>(&loop.timers());
   daemon->SetTokens(&tokens);
   for (uint32_t i = 1; i <= options.consumers; ++i) {
