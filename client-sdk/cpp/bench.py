@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The C++ client's rate with an ack for each message, beside a bare gRPC stream of the same frames and packed ids.
+"""The C++ client's rate with an ack for each message, beside a bare gRPC stream of the same frames, resume tokens included, and
+packed ids.
 
     bench.py BUILD_FOLDER
 
@@ -20,19 +21,19 @@ MESSAGES = 2_000_000
 CREDIT = 4096
 PAYLOAD = 128  # bytes; in frames of 256 messages
 
-# name: the program that serves, and the app's style
+# name: the program that serves, and the app's style and flags
 BARE = "bare_stream"
-STYLES = {BARE: ("bench_floor", "bare"), "handler": ("bench_stub_daemon", "sdk"), "batch": ("bench_stub_daemon", "batch")}
+STYLES = {BARE: ("bench_floor", "bare", "--resumable"), "handler": ("bench_stub_daemon", "sdk"), "batch": ("bench_stub_daemon", "batch")}
 
 
-def rate(build, folder, server, style):
+def rate(build, folder, server, style, *flags):
     socket = f"{folder}/s.sock"
     command = [build / server, f"unix:{socket}", PAYLOAD, CREDIT] if server == "bench_floor" else [build / server, socket, PAYLOAD]
     with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as serving:
         try:
             if serving.stdout.readline().strip() != "ready":
                 raise SystemExit(f"bench: {server} did not start")
-            app = [build / "bench_app", f"unix:{socket}", style, MESSAGES, CREDIT]
+            app = [build / "bench_app", f"unix:{socket}", style, MESSAGES, CREDIT, *flags]
             ran = subprocess.run(list(map(str, app)), check=True, stdout=subprocess.PIPE, text=True, timeout=120)
             return MESSAGES / json.loads(ran.stdout)["seconds"]
         finally:
@@ -46,8 +47,8 @@ def main():
     rates = {name: [] for name in STYLES}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(ROUNDS):
-            for name, (server, style) in STYLES.items():
-                rates[name].append(rate(build, folder, server, style))
+            for name, app in STYLES.items():
+                rates[name].append(rate(build, folder, *app))
     medians = {name: statistics.median(values) for name, values in rates.items()}
     for name, value in medians.items():
         print(json.dumps({"name": f"cpp_{name}", "value": round(value), "unit": "msg/s"}))

@@ -30,6 +30,7 @@ struct Options {
   uint32_t hold = 0;
   bool connections = false;
   bool plain = false;
+  bool resumable = false;
   bool latency = false;
   int concurrency = 1;
   int work_us = 0;
@@ -107,6 +108,7 @@ sluice::bench::BareOptions Bare(const Options& options) {
   bare.credit = options.credit;
   bare.confirm = options.style == "confirmed";
   bare.hold = options.hold;
+  bare.resumable = options.resumable;
   bare.server = options.server;
   return bare;
 }
@@ -127,7 +129,8 @@ int main(int argc, char** argv) {
   cli.add_option("--consumers", options.consumers, "bench, bench2, bench3, ...; only bare");
   cli.add_option("--hold", options.hold, "messages that each stream holds all the time; only bare");
   cli.add_flag("--connections", options.connections, "a connection for each stream; only bare and idle");
-  cli.add_flag("--plain", options.plain, "without tokens; only sdk and batch, bare never has any");
+  cli.add_flag("--plain", options.plain, "without tokens; only sdk and batch");
+  cli.add_flag("--resumable", options.resumable, "with tokens; only bare");
   cli.add_flag("--latency", options.latency, "print how long each message took since it was published; only sdk");
   cli.add_option("--concurrency", options.concurrency, "handlers; only sdk");
   cli.add_option("--work-us", options.work_us, "how long a handler takes; only sdk");

@@ -8,8 +8,11 @@ namespace sluice::bench {
 namespace {
 
 constexpr size_t kMostFrame = 256;             // messages, as the daemon's
+constexpr size_t kTokenBytes = 83;             // what the stub daemon's have
 constexpr size_t kMostFrameBytes = 256 << 10;  // the same
 
+// Answers like the daemon, at the least that this can cost; with something as long as a token, for those who ask for
+// one.
 class FloorStream final : public grpc::ServerBidiReactor<v1::ConsumeRequest, v1::ConsumeResponse> {
  public:
   FloorStream(size_t payload_bytes, size_t window)
@@ -32,7 +35,7 @@ class FloorStream final : public grpc::ServerBidiReactor<v1::ConsumeRequest, v1:
       if (!writing_) Finish(grpc::Status::OK);
       return;
     }
-    if (request_.has_open()) open_ = true;
+    if (request_.has_open()) Open();
     for (const v1::SettleRun& run : request_.settle().runs()) unanswered_ -= run.ids_size();
     Write();
     lock.unlock();
@@ -52,6 +55,14 @@ class FloorStream final : public grpc::ServerBidiReactor<v1::ConsumeRequest, v1:
   void OnDone() override { delete this; }
 
  private:
+  void Open() {
+    open_ = true;
+    if (!request_.open().resumable()) return;
+    for (v1::Delivery& delivery : *response_.mutable_deliveries()->mutable_deliveries()) {
+      delivery.set_token(std::string(kTokenBytes, 't'));
+    }
+  }
+
   void Write() {
     if (!open_ || writing_ || ended_ || unanswered_ + frame_ > window_) return;
     for (v1::Delivery& delivery : *response_.mutable_deliveries()->mutable_deliveries()) {

@@ -48,7 +48,7 @@ int main(int argc, char** argv) {
     sluice::core::ConsumerOptions consumer;
     consumer.name = consumer.durable = Name(i);
     consumer.stream = "BENCH";
-    daemon->AddConsumer(consumer, std::make_unique<sluice::bench::StubSource>(&loop, options.payload_bytes,
+    daemon->AddConsumer(consumer, std::make_unique<sluice::bench::StubSource>(&loop, consumer, options.payload_bytes,
                                                                               absl::Milliseconds(options.ack_wait_ms)));
   }
   std::thread thread([&] { loop.Run(); });

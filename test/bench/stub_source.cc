@@ -4,10 +4,25 @@
 #include <cstring>
 #include <utility>
 
-namespace sluice::bench {
+#include "absl/strings/str_cat.h"
 
-StubSource::StubSource(base::EventLoop* loop, size_t payload_bytes, absl::Duration ack_wait)
-    : loop_(loop), payload_bytes_(payload_bytes), ack_wait_(ack_wait) {}
+namespace sluice::bench {
+namespace {
+
+constexpr int64_t kTimestamp = 1'700'000'000'000'000'000;
+
+}  // namespace
+
+StubSource::StubSource(base::EventLoop* loop, const core::ConsumerOptions& consumer, size_t payload_bytes,
+                       absl::Duration ack_wait)
+    : loop_(loop),
+      payload_bytes_(payload_bytes),
+      ack_wait_(ack_wait),
+      reply_(absl::StrCat("$JS.ACK.", consumer.stream, ".", consumer.durable, ".1.", kFirst, ".", kFirst, ".",
+                          kTimestamp, ".0")) {
+  stream_digits_ = reply_.data() + reply_.find(absl::StrCat(kFirst));
+  consumer_digits_ = stream_digits_ + kDigits + 1;
+}
 
 StubSource::~StubSource() {
   {
@@ -72,20 +87,27 @@ void StubSource::Produce() {
       count = std::exchange(wanted_, 0);
     }
     for (uint64_t i = 0; i < count; ++i) {
-      core::Message message;
-      char* block = static_cast<char*>(std::malloc(payload_bytes_ + reply_.size() + 1));
-      std::memset(block, 'x', payload_bytes_);
-      std::memcpy(block + payload_bytes_, reply_.c_str(), reply_.size() + 1);
-      message.subject = "bench.subject";
-      message.data = absl::string_view(block, payload_bytes_);
-      message.reply = absl::string_view(block + payload_bytes_, reply_.size());
-      message.stream_sequence = message.consumer_sequence = ++sequence_;
-      message.num_delivered = 1;
-      message.timestamp_ns = 1'700'000'000'000'000'000;
-      message.owner = {block, [](void* owner) { std::free(owner); }};
-      if (mailbox_.Push(std::move(message))) loop_->Post([this] { Hand(); });
+      if (mailbox_.Push(Next())) loop_->Post([this] { Hand(); });
     }
   }
+}
+
+core::Message StubSource::Next() {
+  ++sequence_;
+  for (char* digit = stream_digits_ + kDigits - 1; ++*digit > '9'; --digit) *digit = '0';
+  std::memcpy(consumer_digits_, stream_digits_, kDigits);
+  core::Message message;
+  char* block = static_cast<char*>(std::malloc(payload_bytes_ + reply_.size() + 1));
+  std::memset(block, 'x', payload_bytes_);
+  std::memcpy(block + payload_bytes_, reply_.c_str(), reply_.size() + 1);
+  message.subject = "bench.subject";
+  message.data = absl::string_view(block, payload_bytes_);
+  message.reply = absl::string_view(block + payload_bytes_, reply_.size());
+  message.stream_sequence = message.consumer_sequence = sequence_;
+  message.num_delivered = 1;
+  message.timestamp_ns = kTimestamp;
+  message.owner = {block, [](void* owner) { std::free(owner); }};
+  return message;
 }
 
 void StubSource::Hand() {

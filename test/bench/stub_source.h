@@ -8,6 +8,7 @@
 #include "absl/synchronization/mutex.h"
 #include "base/event_loop.h"
 #include "base/mailbox.h"
+#include "core/consumer_options.h"
 #include "core/message_source.h"
 
 namespace sluice::bench {
@@ -18,7 +19,8 @@ namespace sluice::bench {
 class StubSource final : public core::MessageSource {
  public:
   // `ack_wait`: as the consumer's configuration would say.
-  StubSource(base::EventLoop* loop, size_t payload_bytes, absl::Duration ack_wait);
+  StubSource(base::EventLoop* loop, const core::ConsumerOptions& consumer, size_t payload_bytes,
+             absl::Duration ack_wait);
   ~StubSource() override;
 
   void Start(Listener* listener) override;
@@ -33,19 +35,25 @@ class StubSource final : public core::MessageSource {
   void CloseIntake() override;
 
  private:
+  static constexpr uint64_t kFirst = 1'000'000'000;
+  static constexpr size_t kDigits = 10;
+
   core::ConsumerInfo Info() const;
   void Produce();
+  core::Message Next();
   void Hand();
   bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return wanted_ > 0 || stopping_; }
 
   base::EventLoop* const loop_;
   const size_t payload_bytes_;
   const absl::Duration ack_wait_;
-  const std::string reply_ = "$JS.ACK.BENCH.bench.1.123456789.123456789.1700000000000000000.0";
   Listener* listener_ = nullptr;      // loop only
   std::vector<core::Message> batch_;  // loop only
   base::Mailbox<core::Message> mailbox_;
-  uint64_t sequence_ = 0;  // the producer's
+  uint64_t sequence_ = kFirst;  // the producer's; so large that its digits stay as many, and are counted up in place
+  std::string reply_;           // an ack subject as the server makes it, with the sequence in it two times
+  char* stream_digits_;
+  char* consumer_digits_;
 
   absl::Mutex mutex_;
   uint64_t wanted_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -86,7 +86,7 @@ func bareStream(address string, count int) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	open := &sluicepb.Open{Consumer: "bench", Credit: &sluicepb.Credit{Messages: window}}
+	open := &sluicepb.Open{Consumer: "bench", Resumable: true, Credit: &sluicepb.Credit{Messages: window}}
 	if err := stream.Send(&sluicepb.ConsumeRequest{Kind: &sluicepb.ConsumeRequest_Open{Open: open}}); err != nil {
 		return 0, err
 	}

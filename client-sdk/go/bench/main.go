@@ -1,7 +1,8 @@
 // bench prints messages per second of this SDK beside a bare gRPC stream of the same language, as JSON lines. Rounds are
 // interleaved, so that a slow minute of the machine slows everything: compare the ratios.
 //
-//	floor    a bare stream that acks whole frames, and does nothing else; bench_floor sends frames of 256 messages of 128 B
+//	floor    a bare stream that acks whole frames, and does nothing else; bench_floor sends frames of 256 messages of 128 B,
+//	         with resume tokens, as the SDK has them
 //	handler  the SDK, a handler that acks each message, through bench_stub_daemon: the daemon, its upstream costs nothing
 //	batches  the same with a handler of batches
 package main

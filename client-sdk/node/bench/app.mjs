@@ -41,7 +41,7 @@ function bare(decode, answer) {
   call.on('error', (error) => {
     throw error;
   });
-  call.write(v1.ConsumeRequest.encode({ open: { consumer: 'bench', credit: { messages: Number(window) } } }).finish());
+  call.write(v1.ConsumeRequest.encode({ open: { consumer: 'bench', resumable: true, credit: { messages: Number(window) } } }).finish());
   call.on('data', (frame) => {
     const ids = answer(frame);
     call.write(ids.bytes);

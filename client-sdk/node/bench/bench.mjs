@@ -1,5 +1,5 @@
-// Messages a second of an app with the SDK, beside a bare gRPC stream of the same frames: 256 messages of 128 bytes, packed
-// ids back. Five rounds, interleaved; prints medians as JSON lines, and each row's ratio to the better of the bare ones.
+// Messages a second of an app with the SDK, beside a bare gRPC stream of the same frames: 256 messages of 128 bytes with
+// resume tokens, packed ids back. Five rounds, interleaved; prints medians as JSON lines, and each row's ratio to the better of the bare ones.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';

@@ -20,7 +20,7 @@ from sluice.v1 import consumer_pb2 as pb
 CREDIT = 4096
 CONSUME = "/sluice.v1.ConsumerService/Consume"
 CHANNEL_OPTIONS = [("grpc.max_receive_message_length", -1)]
-OPEN = pb.ConsumeRequest(open=pb.Open(consumer="bench", credit=pb.Credit(messages=CREDIT)))
+OPEN = pb.ConsumeRequest(open=pb.Open(consumer="bench", resumable=True, credit=pb.Credit(messages=CREDIT)))
 
 
 class Count:

@@ -39,7 +39,7 @@ final class Bare extends ClientCall.Listener<ConsumeResponse> implements Bench.R
   private final ClientCall<ConsumeRequest, ConsumeResponse> call;
   private final AtomicLong received;
 
-  Bare(String address, int credit, boolean resumable, AtomicLong received) {
+  Bare(String address, int credit, AtomicLong received) {
     this.received = received;
     channel =
         NettyChannelBuilder.forAddress(new DomainSocketAddress(address.substring("unix:".length())))
@@ -53,7 +53,7 @@ final class Bare extends ClientCall.Listener<ConsumeResponse> implements Bench.R
     call = channel.newCall(CONSUME, CallOptions.DEFAULT);
     call.start(this, new Metadata());
     call.request(Integer.MAX_VALUE);
-    Open.Builder open = Open.newBuilder().setConsumer("bench").setResumable(resumable);
+    Open.Builder open = Open.newBuilder().setConsumer("bench").setResumable(true);
     open.setCredit(Credit.newBuilder().setMessages(credit));
     call.sendMessage(ConsumeRequest.newBuilder().setOpen(open).build());
   }
