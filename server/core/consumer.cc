@@ -28,6 +28,8 @@ Consumer::Consumer(base::Timers* timers, const ConsumerOptions& options, std::un
       drain_(timers, options.name),
       drain_timer_(timers),
       intake_(timers, options_, source_.get(), this) {
+  sealing_.stream = options_.stream;
+  sealing_.durable = options_.durable;
   Lanes::Owner* const self = this;  // a private base
   if (options_.ordering == Ordering::kKey) lanes_ = std::make_unique<Lanes>(timers, self, options_.key);
   if (options_.ordering == Ordering::kExclusive) {

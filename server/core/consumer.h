@@ -311,7 +311,7 @@ class Consumer final : private Intake::Owner,
 
   UnaryAccess unary_;
   const TokenCodec* const tokens_;
-  DeliveryToken sealing_;                             // kept for its capacity
+  DeliveryToken sealing_;                             // kept for its names, and its capacity
   absl::flat_hash_map<uint64_t, Delivery*> adopted_;  // by stream sequence: foreign and HELD
   // Foreign ones that were NAKed, by stream sequence: until then a token may seem to hold still.
   absl::flat_hash_map<uint64_t, absl::Time> naked_;

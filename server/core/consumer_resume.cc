@@ -43,12 +43,11 @@ struct Kept {
 void Consumer::Seal(Delivery* delivery) {
   if (tokens_ == nullptr) return;
   const Message& message = delivery->message;
-  sealing_.stream = options_.stream;
-  sealing_.durable = options_.durable;
   sealing_.consumer_created_ns = delivery->consumer_created_ns;
   sealing_.instance = tokens_->instance();
   sealing_.id = delivery->id;
   sealing_.reply.assign(message.reply.data(), message.reply.size());
+  sealing_.numbers_at = message.numbers_at;
   sealing_.stream_sequence = message.stream_sequence;
   sealing_.consumer_sequence = message.consumer_sequence;
   sealing_.num_delivered = message.num_delivered;

@@ -25,7 +25,8 @@ struct DeliveryToken {
   uint64_t id = 0;
 
   // The attempt, in JetStream's terms.
-  std::string reply;  // the ack subject
+  std::string reply;        // the ack subject
+  uint16_t numbers_at = 0;  // in it, as of Message; what is put together from the other fields need not be kept
   uint64_t stream_sequence = 0;
   uint64_t consumer_sequence = 0;
   uint64_t num_delivered = 0;

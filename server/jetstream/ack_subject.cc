@@ -81,10 +81,14 @@ bool ParseAckSubject(absl::string_view reply, core::Message& message) {
   for (int i = 0; i < CountNames(tokens); ++i) {
     if (!TakeToken(rest, token)) return false;
   }
+  const size_t numbers_at = reply.size() - rest.size();
+  bool as_written = numbers_at <= std::numeric_limits<uint16_t>::max();
   uint64_t numbers[kNumbers];
   for (uint64_t& number : numbers) {
     if (!TakeToken(rest, token) || !ParseNumber(token, number)) return false;
+    as_written = as_written && (token.front() != '0' || token.size() == 1);
   }
+  as_written = as_written && reply.size() == static_cast<size_t>(token.data() + token.size() - reply.data());
   const auto [delivered, stream_sequence, consumer_sequence, timestamp, pending] = numbers;
   if (timestamp > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return false;
 
@@ -93,6 +97,7 @@ bool ParseAckSubject(absl::string_view reply, core::Message& message) {
   message.consumer_sequence = consumer_sequence;
   message.timestamp_ns = static_cast<int64_t>(timestamp);
   message.num_pending = pending;
+  message.numbers_at = as_written ? static_cast<uint16_t>(numbers_at) : 0;
   return true;
 }
 

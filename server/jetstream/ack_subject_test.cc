@@ -17,6 +17,7 @@ TEST(AckSubjectTest, ReadsNineTokens) {
   EXPECT_EQ(message.consumer_sequence, 21u);
   EXPECT_EQ(message.timestamp_ns, 1700000000123456789);
   EXPECT_EQ(message.num_pending, 42u);
+  EXPECT_EQ(message.numbers_at, 22);
 }
 
 TEST(AckSubjectTest, ReadsDomainAndAccountHash) {
@@ -28,7 +29,23 @@ TEST(AckSubjectTest, ReadsDomainAndAccountHash) {
     EXPECT_EQ(message.consumer_sequence, 3u);
     EXPECT_EQ(message.timestamp_ns, 4);
     EXPECT_EQ(message.num_pending, 5u);
+    EXPECT_EQ(message.numbers_at, *tail == '\0' ? 31 : 0);
   }
+}
+
+// With what is told of the numbers, it can be written again.
+TEST(AckSubjectTest, TellsWhereNumbersAreOnlyIfTheyAreAsWritten) {
+  for (const char* numbers : {"01.2.3.4.5", "1.02.3.4.5", "1.2.03.4.5", "1.2.3.04.5", "1.2.3.4.05", "1.2.3.4.00"}) {
+    core::Message message;
+    message.numbers_at = 1;
+    ASSERT_TRUE(ParseAckSubject(absl::StrCat("$JS.ACK.S.C.", numbers), message)) << numbers;
+    EXPECT_EQ(message.numbers_at, 0) << numbers;
+  }
+  core::Message message;
+  ASSERT_TRUE(ParseAckSubject("$JS.ACK.S.C.0.0.0.0.0", message));
+  EXPECT_EQ(message.numbers_at, 12);
+  ASSERT_TRUE(ParseAckSubject(absl::StrCat("$JS.ACK.", std::string(1 << 16, 's'), ".C.1.2.3.4.5"), message));
+  EXPECT_EQ(message.numbers_at, 0) << "too far away";
 }
 
 TEST(AckSubjectTest, ReadsTheLargestNumbers) {

@@ -3,7 +3,6 @@
 #include <sodium.h>
 
 #include <bit>
-#include <charconv>
 #include <cstring>
 #include <optional>
 
@@ -22,47 +21,22 @@ constexpr char kOrdinaryReply = 1 << 0;
 constexpr char kHasKey = 1 << 1;
 constexpr absl::string_view kAckPrefix = "$JS.ACK.";
 
-// "1.2.3.4.5": the numbers with which an ordinary ack subject ends, behind the names.
-class ReplyNumbers {
- public:
-  explicit ReplyNumbers(const DeliveryToken& token) {
-    Add(token.num_delivered);
-    Add(token.stream_sequence);
-    Add(token.consumer_sequence);
-    Add(token.timestamp_ns);
-    Add(token.num_pending);
-  }
-
-  absl::string_view text() const { return {text_, static_cast<size_t>(end_ - text_)}; }
-
- private:
-  template <typename Number>
-  void Add(Number number) {
-    if (end_ != text_) *end_++ = '.';
-    end_ = std::to_chars(end_, text_ + sizeof(text_), number).ptr;
-  }
-
-  char text_[5 * 20 + 4];
-  char* end_ = text_;
-};
-
 // What an ordinary ack subject has between "$JS.ACK." and the names; nothing: it is not ordinary.
 std::optional<absl::string_view> MiddleOf(const DeliveryToken& token) {
-  absl::string_view rest = token.reply;
-  const ReplyNumbers numbers(token);
-  const bool is_ordinary = absl::ConsumePrefix(&rest, kAckPrefix) && absl::ConsumeSuffix(&rest, numbers.text()) &&
-                           absl::ConsumeSuffix(&rest, ".") && absl::ConsumeSuffix(&rest, token.durable) &&
-                           absl::ConsumeSuffix(&rest, ".") && absl::ConsumeSuffix(&rest, token.stream);
+  absl::string_view rest = absl::string_view(token.reply).substr(0, token.numbers_at);
+  const bool is_ordinary = absl::ConsumePrefix(&rest, kAckPrefix) && absl::ConsumeSuffix(&rest, ".") &&
+                           absl::ConsumeSuffix(&rest, token.durable) && absl::ConsumeSuffix(&rest, ".") &&
+                           absl::ConsumeSuffix(&rest, token.stream);
   if (!is_ordinary) return std::nullopt;
   return rest;
 }
 
-// Writes to a string that is large enough from the start: a token is made for each message.
+// Writes where there is room enough from the start: a token is made for each message.
 class Writer {
  public:
-  Writer(size_t at_most, std::string* out) : out_(out) {
-    out_->resize(at_most);
-    next_ = out_->data();
+  explicit Writer(size_t at_most) {
+    if (at_most > sizeof(small_)) large_.resize(at_most);
+    start_ = next_ = at_most > sizeof(small_) ? large_.data() : small_;
   }
 
   void Byte(char byte) { *next_++ = byte; }
@@ -83,11 +57,12 @@ class Writer {
     Bytes(text.data(), text.size());
   }
 
-  absl::string_view written() const { return {out_->data(), static_cast<size_t>(next_ - out_->data())}; }
-  void Finish() { out_->resize(written().size()); }
+  absl::string_view written() const { return {start_, static_cast<size_t>(next_ - start_)}; }
 
  private:
-  std::string* const out_;
+  char small_[512];
+  std::string large_;
+  char* start_;
   char* next_;
 };
 
@@ -165,7 +140,7 @@ void SealedTokenCodec::Seal(const DeliveryToken& token, std::string* sealed) con
   const std::optional<absl::string_view> middle = MiddleOf(token);
   const absl::string_view reply = middle.value_or(token.reply);
   const size_t texts = token.stream.size() + token.durable.size() + reply.size() + token.key.size();
-  Writer out(2 + 4 * sizeof(uint64_t) + 10 * kMostVarint + texts + kSealBytes, sealed);
+  Writer out(2 + 4 * sizeof(uint64_t) + 10 * kMostVarint + texts + kSealBytes);
   out.Byte(kVersion);
   out.Byte(static_cast<char>((middle ? kOrdinaryReply : 0) | (token.has_key ? kHasKey : 0)));
   out.Fixed(static_cast<uint64_t>(token.consumer_created_ns));
@@ -184,7 +159,7 @@ void SealedTokenCodec::Seal(const DeliveryToken& token, std::string* sealed) con
   if (token.has_key) out.Text(token.key);
   const SealOf seal = SealFor(out.written());
   out.Bytes(seal.data(), seal.size());
-  out.Finish();
+  sealed->assign(out.written().data(), out.written().size());
 }
 
 absl::StatusOr<DeliveryToken> SealedTokenCodec::Open(absl::string_view sealed) const {
@@ -219,8 +194,10 @@ absl::StatusOr<DeliveryToken> SealedTokenCodec::Open(absl::string_view sealed) c
   if (token.has_key) token.key = cursor.Text();
   if (!cursor.AtEnd()) return Refused("it does not hold what a token holds");
   if ((flags & kOrdinaryReply) != 0) {
-    token.reply =
-        absl::StrCat(kAckPrefix, token.reply, token.stream, ".", token.durable, ".", ReplyNumbers(token).text());
+    const std::string names = absl::StrCat(kAckPrefix, token.reply, token.stream, ".", token.durable, ".");
+    token.numbers_at = static_cast<uint16_t>(names.size());
+    token.reply = absl::StrCat(names, token.num_delivered, ".", token.stream_sequence, ".", token.consumer_sequence,
+                               ".", token.timestamp_ns, ".", token.num_pending);
   }
   return token;
 }

@@ -35,6 +35,7 @@ DeliveryToken Ordinary() {
   token.num_pending = 89;
   token.timestamp_ns = 1'700'000'100'000'000'001;
   token.reply = "$JS.ACK.ORDERS.shipping.2.123456.234567.1700000100000000001.89";
+  token.numbers_at = 24;
   token.ack_deadline = absl::FromUnixNanos(1'700'000'130'000'000'002);
   token.bytes = 1'000;
   token.has_key = true;
@@ -55,6 +56,7 @@ void ExpectSame(const DeliveryToken& got, const DeliveryToken& wanted) {
   EXPECT_EQ(got.instance, wanted.instance);
   EXPECT_EQ(got.id, wanted.id);
   EXPECT_EQ(got.reply, wanted.reply);
+  EXPECT_EQ(got.numbers_at, wanted.numbers_at);
   EXPECT_EQ(got.stream_sequence, wanted.stream_sequence);
   EXPECT_EQ(got.consumer_sequence, wanted.consumer_sequence);
   EXPECT_EQ(got.num_delivered, wanted.num_delivered);
@@ -94,8 +96,25 @@ TEST(SealedTokenCodecTest, AnyAckSubjectComesBack) {
         "$JS.ACKORDERS.shipping.2.123456.234567.1700000100000000001.89"}) {
     DeliveryToken token = Ordinary();
     token.reply = reply;
+    token.numbers_at = 0;
     ExpectRoundTrip(token);
   }
+}
+
+TEST(SealedTokenCodecTest, OnlyWhatIsBetweenTheNamesIsKeptOfAnOrdinaryAckSubject) {
+  DeliveryToken token = Ordinary();
+  const size_t shortest = Seal(SealedTokenCodec(Key(), 1), token).size();
+  token.reply = "$JS.ACK.hub.HASH.ORDERS.shipping.2.123456.234567.1700000100000000001.89";
+  token.numbers_at = 33;
+  ExpectRoundTrip(token);
+  EXPECT_EQ(Seal(SealedTokenCodec(Key(), 1), token).size(), shortest + 9);
+  // Of another consumer, by its names: whole.
+  token.reply = "$JS.ACK.ORDERS.billing.2.123456.234567.1700000100000000001.89";
+  token.numbers_at = 23;
+  const auto opened = SealedTokenCodec(Key(), 1).Open(Seal(SealedTokenCodec(Key(), 1), token));
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ(opened->reply, token.reply);
+  EXPECT_EQ(opened->numbers_at, 0);
 }
 
 TEST(SealedTokenCodecTest, ExtremesComeBack) {
@@ -126,6 +145,7 @@ TEST(SealedTokenCodecTest, HasAtMost256BytesWithNamesOf128) {
   token.reply =
       absl::StrCat("$JS.ACK.", token.stream, ".", token.durable, ".", token.num_delivered, ".", token.stream_sequence,
                    ".", token.consumer_sequence, ".", token.timestamp_ns, ".", token.num_pending);
+  token.numbers_at = 8 + 41 + 41;
   EXPECT_LE(Seal(SealedTokenCodec(Key(), 1), token).size(), 256u);
 }
 
@@ -135,6 +155,7 @@ TEST(SealedTokenCodecTest, TheLongestNamesStillMakeAToken) {
   token.durable = std::string(255, 'd');
   token.key = std::string(DeliveryToken::kMostKey, 'k');
   token.reply = std::string(1024, 'r');
+  token.numbers_at = 0;
   ExpectRoundTrip(token);
 }
 

@@ -18,6 +18,7 @@ core::DeliveryToken Token() {
   token.stream_sequence = token.consumer_sequence = 1'234'567;
   token.num_delivered = 1;
   token.reply = "$JS.ACK.ORDERS.shipping.1.1234567.1234567.1700000000123456789.0";
+  token.numbers_at = 24;
   token.ack_deadline = absl::FromUnixNanos(1'700'000'030'000'000'000);
   token.bytes = 1'000;
   return token;
