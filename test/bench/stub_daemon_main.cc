@@ -42,14 +42,16 @@ int main(int argc, char** argv) {
   sluice::base::SteadyClock clock;
   sluice::base::EventLoop loop(&clock);
   const sluice::token::SealedTokenCodec tokens(sluice::token::RandomKey(), 1);
+  sluice::bench::StubConnection connection;
   auto daemon = std::make_unique<sluice::core::Daemon>(&loop.timers());
   daemon->SetTokens(&tokens);
   for (uint32_t i = 1; i <= options.consumers; ++i) {
     sluice::core::ConsumerOptions consumer;
     consumer.name = consumer.durable = Name(i);
     consumer.stream = "BENCH";
-    daemon->AddConsumer(consumer, std::make_unique<sluice::bench::StubSource>(&loop, consumer, options.payload_bytes,
-                                                                              absl::Milliseconds(options.ack_wait_ms)));
+    daemon->AddConsumer(consumer,
+                        std::make_unique<sluice::bench::StubSource>(&loop, &connection, consumer, options.payload_bytes,
+                                                                    absl::Milliseconds(options.ack_wait_ms)));
   }
   std::thread thread([&] { loop.Run(); });
   sluice::rpc::ServerOptions server_options;
@@ -64,6 +66,7 @@ int main(int argc, char** argv) {
   }
   sluice::bench::ServeUntilSignal(signals);
   (*server)->Shutdown();
+  connection.Stop();
   loop.Post([&] { daemon.reset(); });
   loop.Stop();
   thread.join();

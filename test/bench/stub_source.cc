@@ -13,23 +13,48 @@ constexpr int64_t kTimestamp = 1'700'000'000'000'000'000;
 
 }  // namespace
 
-StubSource::StubSource(base::EventLoop* loop, const core::ConsumerOptions& consumer, size_t payload_bytes,
-                       absl::Duration ack_wait)
+StubConnection::StubConnection() : thread_([this] { Run(); }) {}
+
+StubConnection::~StubConnection() { Stop(); }
+
+void StubConnection::Ask(StubSource* source, uint64_t messages) {
+  absl::MutexLock lock(&mutex_);
+  pulled_.push_back({source, messages});
+}
+
+void StubConnection::Stop() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void StubConnection::Run() {
+  std::vector<Pulled> pulled;
+  while (true) {
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(this, &StubConnection::HasWork));
+      if (stopping_) return;
+      pulled.swap(pulled_);
+    }
+    for (const Pulled& one : pulled) one.source->Produce(one.messages);
+    pulled.clear();
+  }
+}
+
+StubSource::StubSource(base::EventLoop* loop, StubConnection* connection, const core::ConsumerOptions& consumer,
+                       size_t payload_bytes, absl::Duration ack_wait)
     : loop_(loop),
+      connection_(connection),
       payload_bytes_(payload_bytes),
       ack_wait_(ack_wait),
       reply_(absl::StrCat("$JS.ACK.", consumer.stream, ".", consumer.durable, ".1.", kFirst, ".", kFirst, ".",
                           kTimestamp, ".0")) {
   stream_digits_ = reply_.data() + reply_.find(absl::StrCat(kFirst));
   consumer_digits_ = stream_digits_ + kDigits + 1;
-}
-
-StubSource::~StubSource() {
-  {
-    absl::MutexLock lock(&mutex_);
-    stopping_ = true;
-  }
-  if (producer_.joinable()) producer_.join();
+  numbers_at_ = static_cast<uint16_t>(stream_digits_ - reply_.data() - 2);
 }
 
 core::ConsumerInfo StubSource::Info() const {
@@ -40,7 +65,6 @@ core::ConsumerInfo StubSource::Info() const {
 
 void StubSource::Start(Listener* listener) {
   listener_ = listener;
-  producer_ = std::thread([this] { Produce(); });
   loop_->Post([this] { listener_->OnConnection(true); });
 }
 
@@ -48,10 +72,7 @@ void StubSource::Attach() {
   loop_->Post([this] { listener_->OnAttached(Info()); });
 }
 
-void StubSource::Pull(const core::PullRequest& request) {
-  absl::MutexLock lock(&mutex_);
-  wanted_ += request.batch;
-}
+void StubSource::Pull(const core::PullRequest& request) { connection_->Ask(this, request.batch); }
 
 void StubSource::Confirm(absl::string_view reply, const core::Settlement&, uint64_t tag) { Fence(reply, tag); }
 
@@ -77,18 +98,9 @@ void StubSource::CloseIntake() {
   loop_->Post([this] { listener_->OnIntakeClosed(); });
 }
 
-void StubSource::Produce() {
-  while (true) {
-    uint64_t count = 0;
-    {
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(this, &StubSource::HasWork));
-      if (stopping_) return;
-      count = std::exchange(wanted_, 0);
-    }
-    for (uint64_t i = 0; i < count; ++i) {
-      if (mailbox_.Push(Next())) loop_->Post([this] { Hand(); });
-    }
+void StubSource::Produce(uint64_t messages) {
+  for (uint64_t i = 0; i < messages; ++i) {
+    if (mailbox_.Push(Next())) loop_->Post([this] { Hand(); });
   }
 }
 
@@ -106,6 +118,7 @@ core::Message StubSource::Next() {
   message.stream_sequence = message.consumer_sequence = sequence_;
   message.num_delivered = 1;
   message.timestamp_ns = kTimestamp;
+  message.numbers_at = numbers_at_;
   message.owner = {block, [](void* owner) { std::free(owner); }};
   return message;
 }
