@@ -1,9 +1,9 @@
 """Messages per second, handler style with ack, beside a bare gRPC stream of the same language in the same run.
 
 Rounds are interleaved, so that a slow minute of the machine slows everything: compare the ratios, not the absolute
-figures. `bare` (threads) and `bare_async` (asyncio, half as fast with gRPC) talk to bench_floor, which
-moves frames of 256 messages of 128 bytes with resume tokens and takes packed ids back, the others to bench_stub_daemon, the daemon with an
-upstream that costs nothing.
+figures. `bare` (threads) and `bare_async` (asyncio, half as fast with gRPC) talk to bench_floor, which moves frames of
+256 messages of 128 bytes with resume tokens and takes packed ids back, the others to bench_stub_daemon, the daemon with
+an upstream that costs nothing.
 """
 
 from __future__ import annotations
