@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -97,8 +98,10 @@ class LoopTest {
   void closingEndsALoopThatWaits() throws Exception {
     Messages messages = client.messages("orders");
     FakeStream stream = daemon.acceptOpened();
-    CompletableFuture<Boolean> next = CompletableFuture.supplyAsync(messages.iterator()::hasNext);
-    CompletableFuture<Void> close = CompletableFuture.runAsync(messages::close);
+    // Not the common pool, which may have one thread only.
+    Executor apart = task -> new Thread(task).start();
+    CompletableFuture<Boolean> next = CompletableFuture.supplyAsync(messages.iterator()::hasNext, apart);
+    CompletableFuture<Void> close = CompletableFuture.runAsync(messages::close, apart);
     stream.awaitHalfClose();
     assertFalse(next.get(20, TimeUnit.SECONDS));
     close.get(20, TimeUnit.SECONDS);
