@@ -5,10 +5,12 @@ import io.sluice.client.ClientOptions;
 import io.sluice.client.ConsumeOptions;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
@@ -33,6 +35,9 @@ public final class Bench {
     Running start(String address, AtomicLong handled);
   }
 
+  /** One figure: an app, and a server of its own. */
+  private record Row(String name, Callable<Server> servers, App app) {}
+
   private Bench() {}
 
   /**
@@ -44,18 +49,20 @@ public final class Bench {
   public static void main(String[] arguments) throws Exception {
     Path programs = Path.of(arguments[0]);
     Map<String, List<Double>> rates = new LinkedHashMap<>();
+    List<Row> rows =
+        new ArrayList<>(
+            List.of(
+                new Row("java.bare", () -> Server.floor(programs, PAYLOAD, CREDIT), Bench::bare),
+                new Row("java.bare_stub", () -> Server.stubDaemon(programs, PAYLOAD), Bench::bare),
+                new Row("java.handler", () -> Server.stubDaemon(programs, PAYLOAD), Bench::handler),
+                new Row("java.batch", () -> Server.stubDaemon(programs, PAYLOAD), Bench::batch)));
+    for (Row row : rows) rates.put(row.name(), new ArrayList<>());
     for (int round = 0; round <= ROUNDS; round++) {
-      Map<String, Double> one = new LinkedHashMap<>();
-      try (Server server = Server.floor(programs, PAYLOAD, CREDIT)) {
-        one.put("java.bare", measure(server, Bench::bare));
+      for (Row row : rows) {
+        double rate = measure(row);
+        if (round > 0) rates.get(row.name()).add(rate); // the first is the JIT's
       }
-      try (Server server = Server.stubDaemon(programs, PAYLOAD)) {
-        one.put("java.bare_stub", measure(server, Bench::bare));
-        one.put("java.handler", measure(server, Bench::handler));
-        one.put("java.batch", measure(server, Bench::batch));
-      }
-      if (round == 0) continue; // the JIT's
-      one.forEach((name, rate) -> rates.computeIfAbsent(name, n -> new ArrayList<>()).add(rate));
+      Collections.reverse(rows); // what comes last is not always the same
     }
     rates.forEach((name, values) -> print(name, median(values), "msg/s"));
     double bare = median(rates.get("java.bare"));
@@ -66,9 +73,10 @@ public final class Bench {
     print("java.batch_stub_ratio", median(rates.get("java.batch")) / stub, "of bare_stub");
   }
 
-  private static double measure(Server server, App app) throws Exception {
+  private static double measure(Row row) throws Exception {
     AtomicLong handled = new AtomicLong();
-    try (Running running = app.start(server.address(), handled)) {
+    try (Server server = row.servers().call();
+        Running running = row.app().start(server.address(), handled)) {
       Thread.sleep(WARM_UP);
       long before = handled.get();
       long start = System.nanoTime();
