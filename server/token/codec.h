@@ -14,7 +14,7 @@ namespace sluice::token {
 // keeps apps from making up verdicts on messages they were never given; it hides nothing. (SipHash is made for short
 // texts: a seal takes 60 ns, of HMAC-SHA256 it took 170, for each message.)
 //
-//   version 1 | flags | created, instance, timestamp, deadline: 8 bytes each | id, three sequences, ... : varints |
+//   version | flags | created, instance, timestamp, deadline: 8 bytes each | id, three sequences, ... : varints |
 //   stream, durable, ack subject, key: length and bytes | seal
 //
 // Of an ordinary ack subject, only what is between "$JS.ACK." and the names is stored: the rest is made of the other

@@ -8,8 +8,8 @@ namespace sluice::bench {
 namespace {
 
 constexpr size_t kMostFrame = 256;             // messages, as the daemon's
-constexpr size_t kTokenBytes = 83;             // what the stub daemon's have
 constexpr size_t kMostFrameBytes = 256 << 10;  // the same
+constexpr size_t kTokenBytes = 83;             // what the stub daemon's have
 
 // Answers like the daemon, at the least that this can cost; with something as long as a token, for those who ask for
 // one.

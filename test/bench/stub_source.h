@@ -77,9 +77,11 @@ class StubSource final : public core::MessageSource {
   Listener* listener_ = nullptr;      // loop only
   std::vector<core::Message> batch_;  // loop only
   base::Mailbox<core::Message> mailbox_;
-  uint64_t sequence_ =
-      kFirst;          // the connection's thread's; so large that its digits stay as many, and are counted up in place
-  std::string reply_;  // an ack subject as the server makes it, with the sequence in it two times
+
+  // The connection's thread's. The ack subject is as the server makes it, with the sequence in it two times, which is
+  // so large that its digits stay as many, and are counted up in place.
+  uint64_t sequence_ = kFirst;
+  std::string reply_;
   char* stream_digits_;
   char* consumer_digits_;
   uint16_t numbers_at_;
