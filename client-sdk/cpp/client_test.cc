@@ -1,4 +1,6 @@
 // What a client opens, delivers and ends, against a daemon played by the test.
+#include <chrono>
+#include <functional>
 #include <future>
 
 #include "client-sdk/cpp/client_fixture.h"
@@ -131,6 +133,37 @@ TEST_F(ClientTest, TheCreditFollowsTheHandlers) {
     stream->AwaitVerdicts(next + 7);
   }
   EXPECT_LE(stream->credit(), 4096u);
+}
+
+// An app that keeps two of its messages all the time, so that its one handler always finds some held; and the credit it
+// asks for, after a while of which each 50 ms say something about it.
+class KeepingTest : public ClientTest {
+ protected:
+  uint32_t CreditAfterAWhile(const std::function<void(v1::Delivery&)>& change) {
+    std::vector<Message> kept;  // by the one handler
+    const auto consumption = client_.Consume("orders", [&](Message m) {
+      if (m.stream_sequence() <= 2) {
+        kept.push_back(std::move(m));
+      } else {
+        m.Ack();
+      }
+    });
+    auto stream = Accept();
+    stream->Deliver(1, 2, change);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
+    for (int next = 3; std::chrono::steady_clock::now() < end && stream->credit() <= 8; next += 8) {
+      stream->Deliver(next, 8, change);
+      stream->AwaitVerdicts(next + 5);
+    }
+    return stream->credit();
+  }
+};
+
+TEST_F(KeepingTest, TheCreditDoesNotGrowWhileNoHandlerWaits) { EXPECT_EQ(CreditAfterAWhile({}), 8u); }
+
+// With keys, what is held may be what nobody may begin.
+TEST_F(KeepingTest, TheCreditGrowsWhereMessagesMayWaitForTheirKey) {
+  EXPECT_GT(CreditAfterAWhile([](v1::Delivery& delivery) { delivery.set_key(std::to_string(delivery.id())); }), 8u);
 }
 
 TEST_F(ClientTest, APermanentErrorEndsIt) {

@@ -220,7 +220,6 @@ Delivery* Consumer::MakeForeign(const DeliveryToken& token) {
   Message message;
   message.owner = {kept, [](void* owner) { delete static_cast<Kept*>(owner); }};
   message.reply = kept->reply;
-  message.numbers_at = token.numbers_at;
   message.stream_sequence = token.stream_sequence;
   message.consumer_sequence = token.consumer_sequence;
   message.num_delivered = token.num_delivered;
