@@ -188,6 +188,42 @@ func TestTheCreditFollowsTheHandlersOfAStream(t *testing.T) {
 	})
 }
 
+// creditOfAKeeper is what an app asks for that keeps three of its messages, more than it has handlers, after a while of
+// which each 50 ms say something about it.
+func creditOfAKeeper(t *testing.T, change func(*sluicepb.Delivery)) (credit uint32) {
+	d := newFakeDaemon(t)
+	kept := make(chan *Message, 3)
+	handler := func(_ context.Context, m *Message) error {
+		if m.StreamSequence() <= 3 {
+			kept <- m
+		} else {
+			m.Ack()
+		}
+		return nil
+	}
+	newTestClient(t, d).Consume(background, "orders", handler, WithManual(), WithConcurrency(2))
+	stream := d.begin()
+	stream.deliver(1, 3, change)
+	for next, end := 4, time.Now().Add(300*time.Millisecond); credit <= 8 && time.Now().Before(end); next += 8 {
+		stream.deliver(uint64(next), 8, change)
+		stream.awaitVerdicts(next + 4)
+		stream.change(func() { credit = stream.credits[len(stream.credits)-1] })
+	}
+	return credit
+}
+
+func TestTheCreditDoesNotGrowWhileNoHandlerWaits(t *testing.T) {
+	if credit := creditOfAKeeper(t, func(*sluicepb.Delivery) {}); credit != 8 {
+		t.Errorf("it is %d", credit)
+	}
+}
+
+func TestTheCreditGrowsWhereMessagesMayWaitForTheirKey(t *testing.T) {
+	if credit := creditOfAKeeper(t, func(d *sluicepb.Delivery) { d.Key = fmt.Append(nil, d.Id) }); credit <= 8 {
+		t.Errorf("it is %d", credit)
+	}
+}
+
 // Each of them waits for all the others.
 func TestAsManyHandlersRunAsAsked(t *testing.T) {
 	const handlers = 20

@@ -180,6 +180,28 @@ test('the credit follows the handlers', async (t) => {
   assert.ok(credit() <= 4_096);
 });
 
+for (const keyed of [false, true]) {
+  test(`the credit ${keyed ? 'grows where messages may wait for their key' : 'does not grow while no handler waits'}`, async (t) => {
+    const { daemon, client } = await startApp(t);
+    const kept: Message[] = []; // more than there are handlers
+    const handle = (m: Message): void => {
+      if (m.streamSequence <= 3) kept.push(m);
+      else m.ack();
+    };
+    client.consume('orders', handle, { manual: true, concurrency: 2 });
+    const stream = await daemon.acceptOpened();
+    const deliver = (first: number, count: number): void =>
+      stream.deliver(first, count, (d, sequence) => (keyed ? { ...d, key: Buffer.from(String(sequence)) } : d));
+    deliver(1, 3);
+    const end = performance.now() + 300; // each 50 ms say something about it
+    for (let next = 4; stream.credit <= 8 && performance.now() < end; next += 8) {
+      deliver(next, 8);
+      await stream.awaitVerdicts(next + 4);
+    }
+    assert.equal(stream.credit > 8, keyed);
+  });
+}
+
 test('as many handlers run as asked', async (t) => {
   const { daemon, client } = await startApp(t);
   let running = 0;

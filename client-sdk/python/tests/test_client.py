@@ -194,6 +194,37 @@ def test_the_credit_follows_the_handlers(daemon: FakeDaemon, client: sluice.Clie
     assert stream.credit() <= 4096
 
 
+@pytest.mark.parametrize("keyed", [False, True])
+def test_the_credit_grows_while_a_handler_waits_or_keys_may_be_waited_for(
+    daemon: FakeDaemon, client: sluice.Client, keyed: bool
+) -> None:
+    kept = []  # more than there are handlers
+
+    def handle(message: sluice.Message) -> None:
+        if message.sequence <= 3:
+            kept.append(message)
+        else:
+            message.ack()
+
+    client.consume("orders", handle, manual=True, concurrency=2)
+    stream = daemon.accept().opened()
+
+    def deliver(first: int, count: int) -> None:
+        if not keyed:
+            stream.deliver(first, count)
+            return
+        for each in range(first, first + count):
+            stream.deliver(each, key=b"%d" % each)
+
+    deliver(1, 3)
+    following, end = 4, time.monotonic() + 0.3  # each 50 ms say something about it
+    while stream.credit() <= 8 and time.monotonic() < end:
+        deliver(following, 8)
+        stream.await_verdicts(following + 4)
+        following += 8
+    assert (stream.credit() > 8) == keyed
+
+
 def test_as_many_handlers_run_as_asked(daemon: FakeDaemon, client: sluice.Client) -> None:
     together = threading.Barrier(8, timeout=PATIENCE)
     lock = threading.Lock()

@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.google.protobuf.ByteString;
 import io.grpc.Status;
 import io.sluice.client.FakeStream.Seen;
+import io.sluice.v1.Delivery;
 import io.sluice.v1.Open;
 import io.sluice.v1.SettleResult;
 import io.sluice.v1.State.Kind;
@@ -27,6 +28,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -216,6 +218,36 @@ class ClientTest {
     assertEquals(2, sizes.poll());
     assertEquals(Status.Code.INTERNAL, nextError().code());
     assertTrue(errors.isEmpty(), "one failure is told once");
+  }
+
+  /** An app that keeps three of its messages, more than it has handlers: whether it asks for more after a while. */
+  private boolean keeperAsksForMore(UnaryOperator<Delivery.Builder> change) {
+    BlockingQueue<Message> kept = new LinkedBlockingQueue<>();
+    client.consume(
+        "orders",
+        options.manual(true).concurrency(2),
+        m -> {
+          if (m.streamSequence() <= 3) kept.add(m);
+          else m.ack();
+        });
+    FakeStream stream = daemon.acceptOpened();
+    stream.deliver(1, 3, change);
+    long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(300); // each 50 ms say something about it
+    for (long next = 4; !stream.saidCredit() && System.nanoTime() < end; next += 8) {
+      stream.deliver(next, next + 7, change);
+      stream.awaitVerdicts(8);
+    }
+    return stream.saidCredit();
+  }
+
+  @Test
+  void theCreditDoesNotGrowWhileNoHandlerWaits() {
+    assertFalse(keeperAsksForMore(delivery -> delivery));
+  }
+
+  @Test
+  void theCreditGrowsWhereMessagesMayWaitForTheirKey() {
+    assertTrue(keeperAsksForMore(delivery -> delivery.setKey(ByteString.copyFromUtf8("key " + delivery.getId()))));
   }
 
   @Test

@@ -137,6 +137,11 @@ final class FakeStream {
     return seen;
   }
 
+  /** Whether it has asked for another credit since it opened. */
+  boolean saidCredit() {
+    return !credits.isEmpty();
+  }
+
   Credit awaitCredit() {
     return await(credits, "Credit");
   }
