@@ -89,7 +89,7 @@ class FakeStream:
 
     def deliver(self, first: int, count: int = 1, ids_from: int = 0, **fields: Any) -> None:
         """Stream sequences first .. first + count - 1 in one frame, stored at `sequence` seconds; ids likewise, but for
-        `ids_from`."""
+        `ids_from`. `fields` of each, or functions of the sequence."""
         deliveries = []
         for sequence in range(first, first + count):
             delivery = pb.Delivery(
@@ -98,7 +98,7 @@ class FakeStream:
                     "stream_sequence": sequence,
                     "num_delivered": 1,
                     "token": b"token %d" % sequence,
-                    **fields,
+                    **{name: value(sequence) if callable(value) else value for name, value in fields.items()},
                 }
             )
             if "timestamp" not in fields:

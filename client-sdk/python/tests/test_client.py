@@ -208,18 +208,11 @@ def test_the_credit_grows_while_a_handler_waits_or_keys_may_be_waited_for(
 
     client.consume("orders", handle, manual=True, concurrency=2)
     stream = daemon.accept().opened()
-
-    def deliver(first: int, count: int) -> None:
-        if not keyed:
-            stream.deliver(first, count)
-            return
-        for each in range(first, first + count):
-            stream.deliver(each, key=b"%d" % each)
-
-    deliver(1, 3)
+    key = (lambda sequence: b"%d" % sequence) if keyed else b""
+    stream.deliver(1, 3, key=key)
     following, end = 4, time.monotonic() + 0.3  # each 50 ms say something about it
     while stream.credit() <= 8 and time.monotonic() < end:
-        deliver(following, 8)
+        stream.deliver(following, 8, key=key)
         stream.await_verdicts(following + 4)
         following += 8
     assert (stream.credit() > 8) == keyed
