@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include <cstring>
 #include <limits>
 #include <random>
 
@@ -109,12 +110,14 @@ TEST(SealedTokenCodecTest, OnlyWhatIsBetweenTheNamesIsKeptOfAnOrdinaryAckSubject
   ExpectRoundTrip(token);
   EXPECT_EQ(Seal(SealedTokenCodec(Key(), 1), token).size(), shortest + 9);
   // Of another consumer, by its names: whole.
-  token.reply = "$JS.ACK.ORDERS.billing.2.123456.234567.1700000100000000001.89";
-  token.numbers_at = 23;
-  const auto opened = SealedTokenCodec(Key(), 1).Open(Seal(SealedTokenCodec(Key(), 1), token));
-  ASSERT_TRUE(opened.ok()) << opened.status();
-  EXPECT_EQ(opened->reply, token.reply);
-  EXPECT_EQ(opened->numbers_at, 0);
+  for (const char* names : {"$JS.ACK.ORDERS.billing.", "$JS.ACK.ORDERS.shopping.", "$JS.ACK.OTHERS.shipping."}) {
+    token.reply = absl::StrCat(names, "2.123456.234567.1700000100000000001.89");
+    token.numbers_at = static_cast<uint16_t>(strlen(names));
+    const auto opened = SealedTokenCodec(Key(), 1).Open(Seal(SealedTokenCodec(Key(), 1), token));
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    EXPECT_EQ(opened->reply, token.reply);
+    EXPECT_EQ(opened->numbers_at, 0);
+  }
 }
 
 TEST(SealedTokenCodecTest, ExtremesComeBack) {
