@@ -22,7 +22,7 @@ final class Outbox {
 
   // The request at the back, while verdicts are still added to it.
   private Settle.Builder settle = null;
-  private SettleRun.Builder run = null; // not of `settle` yet, which would be told of each id
+  private SettleRun.Builder run = null;
   private Verdict runVerdict = null; // null: in progress
   private int ids = 0;
 
@@ -96,7 +96,7 @@ final class Outbox {
   }
 
   private boolean isBack(Verdict verdict) {
-    return run != null && ids < MOST_IDS && (verdict == runVerdict || (verdict != null && verdict.equals(runVerdict)));
+    return run != null && ids < MOST_IDS && (verdict == null ? runVerdict == null : verdict.equals(runVerdict));
   }
 
   private void startRun(Verdict verdict) {
@@ -105,8 +105,7 @@ final class Outbox {
       settle = Settle.newBuilder();
       ids = 0;
     }
-    endRun();
-    run = SettleRun.newBuilder();
+    run = settle.addRunsBuilder();
     runVerdict = verdict;
     if (verdict == null) {
       run.setInProgress(InProgress.getDefaultInstance());
@@ -122,16 +121,11 @@ final class Outbox {
     }
   }
 
-  private void endRun() {
-    if (run != null) settle.addRuns(run);
-    run = null;
-  }
-
   private void endSettle() {
     if (settle == null) return;
-    endRun();
     queue.add(ConsumeRequest.newBuilder().setSettle(settle).build());
     settle = null;
+    run = null;
     ids = 0;
   }
 }
