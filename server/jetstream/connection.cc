@@ -23,6 +23,12 @@ constexpr absl::Duration kCloseTimeout = absl::Seconds(2);
 constexpr absl::Duration kMoveFlushTimeout = absl::Milliseconds(250);
 // A credential may become valid a little later than it is here.
 constexpr absl::Duration kSuccessorRetry = absl::Seconds(1);
+// Acks that come within it cost one write, and one reading of the server's.
+constexpr absl::Duration kWriteAfter = absl::Milliseconds(1);
+// Half of cnats's own buffer, beyond which it writes by itself.
+constexpr size_t kWorthAWrite = 16 * 1024;
+// What is larger goes by cnats, which looks at the max_payload of the server.
+constexpr size_t kMostKept = 512;
 // The longest that a request may take, and some.
 constexpr absl::Duration kRetirement = absl::Seconds(10);
 
@@ -97,6 +103,7 @@ Connection::Connection(const ConnectionOptions& options, NatsPtr<natsOptions> na
       nats_options_(nats_options.release(), NatsDestroy()),
       retire_timer_(&loop->timers()),
       requests_(&loop->timers()),
+      write_timer_(&loop->timers()),
       dial_backoff_(kFirstDialWait, std::max(kFirstDialWait, options.reconnect_wait), absl::BitGen()()),
       dial_timer_(&loop->timers()),
       side_thread_([this] { side_loop_.Run(); }) {}
@@ -197,6 +204,8 @@ void Connection::OnUp() {
 void Connection::OnDown() {
   if (!connected_) return;
   connected_ = false;
+  write_timer_.Cancel();
+  kept_.Clear();
   base::LogWarning("lost the connection to NATS, reconnecting", {{"url", status_.url}, {"err", status_.last_error}});
   requests_.EndAll(absl::UnavailableError("the connection to NATS went before the answer came"));
   TellListeners();
@@ -278,6 +287,7 @@ void Connection::OnSuccessorDialled(NatsPtr<natsConnection> raw) {
   // Behind the flush the server has all that was written to the connection before, so that the order of the verdicts is
   // kept over the move. It holds up the loop for one round trip.
   const bool seamless = nats_ != nullptr && IsUp();
+  if (seamless) HandOver();
   if (seamless && stays_while_up_) return fail("the one before is up again");
   if (seamless && natsConnection_FlushTimeout(nats_->get(), absl::ToInt64Milliseconds(kMoveFlushTimeout)) != NATS_OK) {
     return fail("the server does not answer on the connection before");
@@ -363,8 +373,35 @@ ConnectionStatus Connection::status() const {
 
 // --- traffic ---
 
+// True if it is kept, to be written with others. False: it is for cnats, behind all that was kept.
+bool Connection::Keep(absl::string_view subject, absl::string_view reply, absl::string_view payload) {
+  if (!PublishBuffer::IsUsable()) return false;
+  if (payload.size() > kMostKept) {
+    HandOver();
+    return false;
+  }
+  kept_.Add(subject, reply, payload);
+  if (kept_.size() >= kWorthAWrite) {
+    Flush();
+  } else if (!write_timer_.pending()) {
+    write_timer_.SetAfter(kWriteAfter, [this] { Flush(); });
+  }
+  return true;
+}
+
+void Connection::HandOver() {
+  write_timer_.Cancel();
+  if (PublishBuffer::IsUsable()) kept_.HandOver(nats_->get());
+}
+
+void Connection::Flush() {
+  write_timer_.Cancel();
+  if (connected_ && PublishBuffer::IsUsable()) kept_.Write(nats_->get());
+}
+
 absl::Status Connection::Publish(const char* subject, absl::string_view payload) {
   if (!connected_) return absl::UnavailableError("not connected to NATS");
+  if (Keep(subject, "", payload)) return absl::OkStatus();
   return ToStatus(natsConnection_Publish(nats_->get(), subject, payload.data(), static_cast<int>(payload.size())));
 }
 
@@ -377,20 +414,14 @@ absl::Status Connection::PublishRequest(const char* subject, const char* reply, 
   // wrong for what is asked and given up before it is sent: a pull would bring messages that nobody counts on. So ask
   // cnats, which may know of a loss before the loop does.
   if (!IsUp()) return absl::UnavailableError("not connected to NATS");
+  if (Keep(subject, reply, payload)) return absl::OkStatus();
   return ToStatus(
       natsConnection_PublishRequest(nats_->get(), subject, reply, payload.data(), static_cast<int>(payload.size())));
 }
 
-// A failure shows in cnats's reading thread.
-void Connection::Flush() {
-  if (!IsUp() || natsConn_lockAndRetain == nullptr || natsConn_bufferFlush == nullptr) return;
-  natsConn_lockAndRetain(nats_->get());
-  natsConn_bufferFlush(nats_->get());
-  natsConn_unlockAndRelease(nats_->get());
-}
-
 absl::Status Connection::PublishMessage(natsMsg* msg) {
   if (!connected_) return absl::UnavailableError("not connected to NATS");
+  HandOver();
   return ToStatus(natsConnection_PublishMsg(nats_->get(), msg));
 }
 
@@ -466,6 +497,7 @@ absl::Status Connection::Close() {
   retire_timer_.Cancel();
   retired_.clear();
   dial_timer_.Cancel();
+  if (connected_) HandOver();
   const bool was_connected = std::exchange(connected_, false);
   requests_.EndAll(absl::CancelledError("the connection to NATS is being closed"));
   if (nats_ == nullptr) return absl::UnavailableError("not connected to NATS");

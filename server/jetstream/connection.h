@@ -20,6 +20,7 @@
 #include "jetstream/loop_gate.h"
 #include "jetstream/nats_connection.h"
 #include "jetstream/nats_ptr.h"
+#include "jetstream/publish_buffer.h"
 #include "jetstream/requests.h"
 
 namespace sluice::jetstream {
@@ -76,7 +77,7 @@ class Connection {
   // Whether "+TERM <reason>" is known to be beyond the server it is connected to.
   bool refuses_term_reason() const { return refuses_term_reason_; }
 
-  // All while connected only. Written by cnats's flusher, within about 1 ms, in order.
+  // All while connected only. Written within about 1 ms, in order.
   absl::Status Publish(const char* subject, absl::string_view payload);
   absl::Status PublishRequest(const char* subject, const char* reply, absl::string_view payload);
   // Writes what was published now, with a cnats that can.
@@ -141,6 +142,8 @@ class Connection {
   void OnError(const std::string& text);
   void OnGivenUp(const std::string& why);  // by cnats
   bool IsUp() const;
+  void HandOver();
+  bool Keep(absl::string_view subject, absl::string_view reply, absl::string_view payload);
   absl::Status SendWithHeaders(const char* subject, const std::vector<std::pair<std::string, std::string>>& headers,
                                absl::string_view payload);
   void OnReplies();
@@ -178,6 +181,8 @@ class Connection {
   std::unique_ptr<Inbox> replies_;         // answers to requests
   std::vector<NatsPtr<natsMsg>> arrived_;  // kept for its capacity
   std::string reply_subject_;              // kept for its capacity
+  PublishBuffer kept_;                     // for nats_, behind all that was published on it
+  base::Timer write_timer_;                // by when kept_ is written
   base::Backoff dial_backoff_;
   base::Timer dial_timer_;
 

@@ -17,6 +17,9 @@ __attribute__((weak)) void natsConn_lockAndRetain(natsConnection* connection);
 __attribute__((weak)) natsStatus natsConn_bufferFlush(natsConnection* connection);
 __attribute__((weak)) void natsConn_unlockAndRelease(natsConnection* connection);
 
+// Bytes as they go over the wire, into the buffer that it flushes, between the same two: for many publications at once.
+__attribute__((weak)) natsStatus natsConn_bufferWrite(natsConnection* connection, const char* buffer, int length);
+
 // cnats hands each message from its reading thread over to one of its subscription's: a wake-up for each that comes
 // alone. A filter sees it before, and has taken it if it sets it to null.
 __attribute__((weak)) void natsConn_setFilterWithClosure(natsConnection* connection,

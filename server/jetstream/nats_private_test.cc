@@ -11,6 +11,7 @@ TEST(NatsPrivateTest, ThisCnatsHasThem) {
   EXPECT_NE(&natsConn_lockAndRetain, nullptr);
   EXPECT_NE(&natsConn_bufferFlush, nullptr);
   EXPECT_NE(&natsConn_unlockAndRelease, nullptr);
+  EXPECT_NE(&natsConn_bufferWrite, nullptr);
   EXPECT_NE(&natsConn_setFilterWithClosure, nullptr);
 }
 
