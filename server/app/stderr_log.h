@@ -20,7 +20,7 @@ namespace sluice::app {
 // base's sink for its lifetime; made before other threads log, and destroyed after.
 class StderrLog final : public base::LogSink {
  public:
-  static constexpr size_t kQueuedLines = 2048;  // spdlog takes 0.4 KiB for each at once
+  static constexpr size_t kQueuedLines = 512;  // spdlog takes 0.4 KiB for each at once
 
   explicit StderrLog(const config::Log& options);
   ~StderrLog() override;  // when all is written
