@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -104,8 +105,10 @@ class Consumer final : private Intake::Owner,
   bool Settle(Delivery* delivery, const Settlement& settlement);
   // Of a stream whose `Opened` waits for the server: tells it now.
   void Admit(uint64_t number);
-  // Gives it the token that another daemon process can settle it by.
-  void Seal(Delivery* delivery);
+  // The token that another daemon process can settle it by: a view of `sealed`. Empty: none.
+  absl::string_view Seal(const Delivery& delivery, std::string* sealed);
+  // The same for a frame that is handed over at once, in memory that the next one uses again. `place`: in it, from 0.
+  absl::string_view SealForFrame(const Delivery& delivery, size_t place);
   // Queued deliveries go back to the siblings.
   void TakeBack(absl::Span<Delivery* const> queued);
   // Deliveries that no app will settle go back to JetStream, ascending.
@@ -312,6 +315,7 @@ class Consumer final : private Intake::Owner,
   UnaryAccess unary_;
   const TokenCodec* const tokens_;
   DeliveryToken sealing_;                             // kept for its names, and its capacity
+  std::deque<std::string> frame_tokens_;              // kept for its capacity
   absl::flat_hash_map<uint64_t, Delivery*> adopted_;  // by stream sequence: foreign and HELD
   // Foreign ones that were NAKed, by stream sequence: until then a token may seem to hold still.
   absl::flat_hash_map<uint64_t, absl::Time> naked_;

@@ -40,12 +40,12 @@ struct Kept {
 
 // --- tokens are given ---
 
-void Consumer::Seal(Delivery* delivery) {
-  if (tokens_ == nullptr) return;
-  const Message& message = delivery->message;
-  sealing_.consumer_created_ns = delivery->consumer_created_ns;
+absl::string_view Consumer::Seal(const Delivery& delivery, std::string* sealed) {
+  if (tokens_ == nullptr) return "";
+  const Message& message = delivery.message;
+  sealing_.consumer_created_ns = delivery.consumer_created_ns;
   sealing_.instance = tokens_->instance();
-  sealing_.id = delivery->id;
+  sealing_.id = delivery.id;
   sealing_.reply.assign(message.reply.data(), message.reply.size());
   sealing_.numbers_at = message.numbers_at;
   sealing_.stream_sequence = message.stream_sequence;
@@ -53,11 +53,17 @@ void Consumer::Seal(Delivery* delivery) {
   sealing_.num_delivered = message.num_delivered;
   sealing_.num_pending = message.num_pending;
   sealing_.timestamp_ns = message.timestamp_ns;
-  sealing_.ack_deadline = delivery->ack_deadline;
-  sealing_.bytes = delivery->bytes;
-  sealing_.has_key = lanes_ != nullptr && delivery->key.size() <= DeliveryToken::kMostKey;
-  if (sealing_.has_key) sealing_.key.assign(delivery->key.data(), delivery->key.size());
-  tokens_->Seal(sealing_, &delivery->token);
+  sealing_.ack_deadline = delivery.ack_deadline;
+  sealing_.bytes = delivery.bytes;
+  sealing_.has_key = lanes_ != nullptr && delivery.key.size() <= DeliveryToken::kMostKey;
+  if (sealing_.has_key) sealing_.key.assign(delivery.key.data(), delivery.key.size());
+  tokens_->Seal(sealing_, sealed);
+  return *sealed;
+}
+
+absl::string_view Consumer::SealForFrame(const Delivery& delivery, size_t place) {
+  while (frame_tokens_.size() <= place) frame_tokens_.emplace_back();
+  return Seal(delivery, &frame_tokens_[place]);
 }
 
 // --- tokens come back ---

@@ -45,7 +45,7 @@ struct Delivery {
   Session* session = nullptr;  // null unless QUEUED, HELD or EXPIRED
 
   // Of resumable streams (consumer_resume.cc).
-  std::string token;                // of the last hand-over; empty: none
+  absl::string_view token;          // of the hand-over under way, and for its time; empty: none
   int64_t consumer_created_ns = 0;  // of the durable that delivered it
   bool foreign = false;   // adopted from the token of another daemon process: of its message only the reply is here
   bool in_doubt = false;  // foreign, and JetStream may have delivered it again meanwhile

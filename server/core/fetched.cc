@@ -44,13 +44,14 @@ absl::Status Fetched::Open() {
 std::vector<const Delivery*> Fetched::Take(Session* from, absl::Duration lease) {
   from->OnCredit({0, 0});  // nothing more is for that call
   std::vector<const Delivery*> taken;
+  tokens_.clear();
   for (Delivery* delivery : from->Held()) {
     // The lease counts from now; and what has just run out is not handed out.
     if (!consumer_->Settle(delivery, {Verdict::kInProgress, absl::ZeroDuration(), {}})) continue;
     from->Drop(delivery);
     session_->Adopt(delivery);
     SetLease(delivery->id, lease);
-    consumer_->Seal(delivery);
+    delivery->token = consumer_->Seal(*delivery, &tokens_.emplace_back());
     taken.push_back(delivery);
   }
   return taken;

@@ -53,7 +53,7 @@ class Fetched final : private AppStream {
   absl::Status Open();
   bool is_open() const { return session_ != nullptr; }
 
-  // Takes over all that `from` holds, leased and with tokens from now on. Ascending.
+  // Takes over all that `from` holds, leased from now on. Ascending, with tokens until the next call.
   std::vector<const Delivery*> Take(Session* from, absl::Duration lease);
   // These did not reach their caller: they go back at once.
   void Return(absl::Span<const uint64_t> ids);
@@ -102,6 +102,7 @@ class Fetched final : private AppStream {
   Session* session_ = nullptr;  // null: nothing was fetched yet, or the drain is over
   bool drained_ = false;
 
+  std::deque<std::string> tokens_;                        // of what was taken last
   absl::flat_hash_map<uint64_t, Lease> leases_;           // by id
   std::set<std::pair<absl::Time, uint64_t>> lease_ends_;  // of the same
   base::Timer lease_timer_;

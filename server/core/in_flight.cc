@@ -31,7 +31,6 @@ Delivery* InFlight::Add(Message message) {
   delivery.session = nullptr;
   delivery.awaited = false;
   delivery.claimant = 0;
-  delivery.token.clear();
   delivery.foreign = false;
   delivery.in_doubt = false;
   delivery.lane = nullptr;

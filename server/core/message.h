@@ -28,8 +28,8 @@ struct Message {
   uint64_t num_delivered = 0;      // attempts with this one, from 1
   uint64_t num_pending = 0;        // not yet delivered by the consumer
   int64_t timestamp_ns = 0;        // Unix time at which the stream stored it
-  // Where in `reply` num_delivered, the sequences, timestamp_ns and num_pending begin, if that is all that follows, each
-  // as it would be written. 0: it is not so, or nobody has looked.
+  // Where in `reply` num_delivered, the sequences, timestamp_ns and num_pending begin, if that is all that follows,
+  // each as it would be written. 0: it is not so, or nobody has looked.
   uint16_t numbers_at = 0;
 
   absl::string_view pin_id;  // Nats-Pin-Id, which is no header of its own; empty: the consumer pins no client

@@ -158,8 +158,7 @@ void Session::Flush() {
     delivery->state = Delivery::State::kHeld;
     delivery->given = timers_->now();
     if (consumer_->draining()) consumer_->Await(delivery);
-    delivery->token.clear();
-    if (resumable_) consumer_->Seal(delivery);
+    delivery->token = resumable_ ? consumer_->SealForFrame(*delivery, frame_.size()) : absl::string_view();
     held_.PushBack(delivery);
     frame_.push_back(delivery);
   }

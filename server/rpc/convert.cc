@@ -117,7 +117,7 @@ void ToProto(const core::Delivery& delivery, v1::Delivery* out) {
   if (delivery.token.empty()) {
     out->clear_token();
   } else {
-    out->set_token(delivery.token);
+    Assign(delivery.token, out->mutable_token());
   }
 }
 

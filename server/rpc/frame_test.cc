@@ -49,7 +49,7 @@ core::Delivery& Fill(core::Delivery& delivery, uint64_t number, absl::string_vie
   delivery.message.num_pending = number;
   delivery.message.timestamp_ns = static_cast<int64_t>(number >> 1);
   delivery.key = bytes;
-  delivery.token = std::string(bytes);
+  delivery.token = bytes;
   return delivery;
 }
 

@@ -113,7 +113,8 @@ void SimStream::Deliver(absl::Span<const core::Delivery* const> batch) {
   context_.ledger->OnGiven(number_, batch);
   std::vector<Given> given;
   for (const core::Delivery* delivery : batch) {
-    given.push_back({delivery->id, context_.server->FindAttempt(delivery->message.reply).number, delivery->token});
+    given.push_back(
+        {delivery->id, context_.server->FindAttempt(delivery->message.reply).number, std::string(delivery->token)});
   }
   const absl::Duration write = context_.dice->Between(absl::ZeroDuration(), most_write_);
   Down([given = std::move(given)](App* app) { app->OnDeliveries(given); }, write);

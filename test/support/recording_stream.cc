@@ -8,8 +8,8 @@ void RecordingStream::Deliver(absl::Span<const core::Delivery* const> batch) {
   ++frames_;
   for (const core::Delivery* delivery : batch) {
     const core::Message& message = delivery->message;
-    given_.push_back(
-        {delivery->id, message.stream_sequence, message.num_delivered, std::string(message.data), delivery->token});
+    given_.push_back({delivery->id, message.stream_sequence, message.num_delivered, std::string(message.data),
+                      std::string(delivery->token)});
   }
 }
 
