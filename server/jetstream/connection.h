@@ -77,7 +77,7 @@ class Connection {
   // Whether "+TERM <reason>" is known to be beyond the server it is connected to.
   bool refuses_term_reason() const { return refuses_term_reason_; }
 
-  // All while connected only. Written within about 1 ms, in order.
+  // All while connected only. Written within about 1 ms, in order; a connection that is lost takes it along.
   absl::Status Publish(const char* subject, absl::string_view payload);
   absl::Status PublishRequest(const char* subject, const char* reply, absl::string_view payload);
   // Writes what was published now, with a cnats that can.

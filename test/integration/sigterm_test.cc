@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kTimes = 50;
 constexpr int kRate = 500;
-constexpr absl::Duration kDrainTimeout = absl::Seconds(2);
+constexpr absl::Duration kDrainTimeout = absl::Seconds(1);
 // Beyond the deadline: the server's last word, and a busy machine.
 constexpr absl::Duration kMostBeyond = absl::Milliseconds(1500);
 
