@@ -94,11 +94,10 @@ bool Consumer::NakWouldBounce() {
 // What found no app for as long as one may take to come back goes to other pods; at once, if none is to come back.
 void Consumer::ArmReadyTimer() {
   if (departed_ && !drain_.active() && !NakWouldBounce()) GiveBack(dispatcher_.Take(timers_->now()));
-  const absl::Time oldest = dispatcher_.oldest();
-  if (oldest == absl::InfiniteFuture() || drain_.active()) {
+  if (dispatcher_.empty() || drain_.active()) {
     ready_timer_.Cancel();
   } else if (!ready_timer_.pending()) {
-    ready_timer_.SetAt(oldest + options_.resume_window, [this] {
+    ready_timer_.SetAt(dispatcher_.oldest() + options_.resume_window, [this] {
       GiveBack(dispatcher_.Take(timers_->now() - options_.resume_window));
       ArmReadyTimer();
     });

@@ -4,24 +4,36 @@
 
 namespace sluice::core {
 
-void Dispatcher::Add(Delivery* delivery) {
+void Dispatcher::Add(Delivery* delivery) { Append(ready_, delivery); }
+
+void Dispatcher::PutBack(Delivery* delivery) { Append(returned_, delivery); }
+
+void Dispatcher::Append(DeliveryList& list, Delivery* delivery) {
   delivery->state = Delivery::State::kReady;
   delivery->ready_since = timers_->now();
-  ready_.PushBack(delivery);
+  list.PushBack(delivery);
   ++ready_count_;
   ready_bytes_ += delivery->bytes;
 }
 
-void Dispatcher::PutBack(Delivery* delivery) {
-  const Delivery* last = ready_.back();
-  if (last == nullptr || last->stream_sequence() < delivery->stream_sequence()) return Add(delivery);
+// Once for all that has come back, as it may be that of a thousand streams at once.
+void Dispatcher::MergeReturned() {
+  if (returned_.empty()) return;
+  std::vector<Delivery*> returned;
+  while (Delivery* delivery = returned_.PopFront()) returned.push_back(delivery);
+  std::stable_sort(returned.begin(), returned.end(),
+                   [](const Delivery* a, const Delivery* b) { return a->stream_sequence() < b->stream_sequence(); });
   Delivery* successor = ready_.front();
-  while (successor != nullptr && successor->stream_sequence() < delivery->stream_sequence()) {
-    successor = ready_.next(successor);
+  for (Delivery* delivery : returned) {
+    while (successor != nullptr && successor->stream_sequence() < delivery->stream_sequence()) {
+      successor = ready_.next(successor);
+    }
+    if (successor == nullptr) {
+      ready_.PushBack(delivery);
+    } else {
+      ready_.InsertBefore(successor, delivery);
+    }
   }
-  Add(delivery);
-  DeliveryList::Remove(delivery);
-  ready_.InsertBefore(successor, delivery);
 }
 
 void Dispatcher::Remove(Delivery* delivery) {
@@ -31,6 +43,7 @@ void Dispatcher::Remove(Delivery* delivery) {
 }
 
 std::vector<Delivery*> Dispatcher::Take(absl::Time until) {
+  MergeReturned();
   std::vector<Delivery*> taken;
   for (Delivery* delivery = ready_.front(); delivery != nullptr;) {
     Delivery* next = ready_.next(delivery);
@@ -71,6 +84,7 @@ void Dispatcher::Run() {
 }
 
 const Delivery* Dispatcher::RunOne() {
+  MergeReturned();
   const Delivery* first = ready_.front();
   Session* session = AssignFirst();
   if (session == nullptr) return nullptr;
@@ -86,6 +100,8 @@ void Dispatcher::Assign() {
 
 // To whom it went; null: it went nowhere.
 Session* Dispatcher::AssignFirst() {
+  if (eligible_.empty()) return nullptr;
+  MergeReturned();
   Delivery* delivery = ready_.front();
   Session* session = delivery == nullptr ? nullptr : Choose(*delivery);
   if (session == nullptr) return nullptr;
@@ -128,7 +144,8 @@ absl::Time Dispatcher::WantedUntil() const {
   return until;
 }
 
-absl::Time Dispatcher::oldest() const {
+absl::Time Dispatcher::oldest() {
+  MergeReturned();
   absl::Time oldest = absl::InfiniteFuture();
   for (Delivery* delivery = ready_.front(); delivery != nullptr; delivery = ready_.next(delivery)) {
     oldest = std::min(oldest, delivery->ready_since);

@@ -37,10 +37,13 @@ class Dispatcher {
 
   // What the sessions would take beyond what is queued.
   Demand GetDemand();
-  // When the oldest became ready; InfiniteFuture: the queue is empty.
-  absl::Time oldest() const;
+  bool empty() const { return ready_count_ == 0; }
+  // When the oldest became ready; InfiniteFuture: none. Looks at each.
+  absl::Time oldest();
 
  private:
+  void Append(DeliveryList& list, Delivery* delivery);
+  void MergeReturned();
   void Assign();
   Session* AssignFirst();
   Session* Choose(const Delivery& delivery);
@@ -49,6 +52,7 @@ class Dispatcher {
 
   base::Timers* const timers_;
   DeliveryList ready_;
+  DeliveryList returned_;  // the same; when there is somebody for them they are put among the others
   uint64_t ready_count_ = 0;
   uint64_t ready_bytes_ = 0;
   base::IntrusiveList<Session, &Session::turn> eligible_;  // the next one to choose is in front

@@ -40,6 +40,26 @@ TEST_F(DispatcherTest, AppsTakeTurns) {
   EXPECT_EQ(b.sequences().size(), 3u);
 }
 
+// However many apps go at once.
+TEST_F(DispatcherTest, WhatComesBackOfManyIsHandedOutInOrderBeforeWhatCameLater) {
+  Start();
+  RecordingStream apps[4];
+  std::vector<Session*> sessions;
+  for (RecordingStream& app : apps) {
+    sessions.push_back(Open(&app, 5));
+    app.Block();
+  }
+  source_->SendRange(1, 20);
+  for (Session* session : {sessions[2], sessions[0], sessions[3], sessions[1]}) session->OnBroken();
+  EXPECT_EQ(consumer().gauges().buffered, 20u);
+  RecordingStream successor;
+  Open(&successor, 100);
+  source_->SendRange(21, 25);
+  Numbers all;
+  for (uint64_t i = 1; i <= 25; ++i) all.push_back(i);
+  EXPECT_EQ(successor.sequences(), all);
+}
+
 TEST_F(DispatcherTest, AnAppThatDoesNotReadHoldsUpNobodyElse) {
   Start();
   RecordingStream stuck, quick;
