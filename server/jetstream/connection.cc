@@ -410,9 +410,8 @@ bool Connection::IsUp() const {
 }
 
 absl::Status Connection::PublishRequest(const char* subject, const char* reply, absl::string_view payload) {
-  // cnats keeps what is published while it reconnects and sends it afterwards. That is right for a settlement, and
-  // wrong for what is asked and given up before it is sent: a pull would bring messages that nobody counts on. So ask
-  // cnats, which may know of a loss before the loop does.
+  // What is large cnats would keep while it reconnects, and send afterwards, when it was given up long ago; what is
+  // small would be dropped. So ask cnats, which may know of a loss before the loop does.
   if (!IsUp()) return absl::UnavailableError("not connected to NATS");
   if (Keep(subject, reply, payload)) return absl::OkStatus();
   return ToStatus(
